@@ -16,9 +16,10 @@ START = 1 << 16  # bytes that tell a format
 
 TS, IDX, RECORDING, PARQUET = "a .ts file", "an IDX file", "a recording", "a Parquet file"
 JSON_LINES, CSV, TSV = "a file of JSON lines", "a CSV file", "a TSV file"
-ARFF = "an ARFF file"
+ARFF, TSF = "an ARFF file", "a .tsf file"
 CONLLU, FASTTEXT, TEXT = "a CoNLL-U file", "lines of fastText", "a text"
-TABLES = (PARQUET, JSON_LINES, ARFF, CSV, TSV)
+NAMED = (PARQUET, JSON_LINES, ARFF, TSF)  # tables that always name their columns
+TABLES = (*NAMED, CSV, TSV)
 
 LABEL = "__label__"  # before a label of fastText
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -30,6 +31,7 @@ _ENDINGS = {
     PARQUET: (".parquet", ".pq"),
     JSON_LINES: (".jsonl", ".ndjson", ".json"),
     ARFF: (".arff",),
+    TSF: (".tsf",),
     CSV: (".csv",),
     TSV: (".tsv", ".tab"),
     CONLLU: (".conllu",),

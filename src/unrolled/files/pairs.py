@@ -134,7 +134,7 @@ def _paths(source: Any, answers: bool) -> list[Path] | None:
 def _read(path: Path, query: Query) -> Pairs | _Lines:
     name, data = str(path), read_text(path, _WANTED, query.encoding)
     kind = formats.format_of(path, data[: formats.START])
-    if kind in (formats.PARQUET, formats.JSON_LINES, formats.ARFF):
+    if kind in formats.NAMED:
         return _of_table(query.open(path), query)
     refuse_foreign(name, data, FOREIGN_TABLES, _WANTED)
     wrong = dict[str, str]() if query.skip_wrong else None

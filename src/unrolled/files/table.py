@@ -32,7 +32,10 @@ from unrolled.files.number_columns import (
 )
 from unrolled.files.numerals import number
 from unrolled.files.opening import FOREIGN, read_text, refuse_foreign
+from unrolled.files.tsf import read_tsf
 
+# Readers of tables that name their columns, see read_json_lines.
+_LINES = {formats.JSON_LINES: read_json_lines, formats.ARFF: read_arff, formats.TSF: read_tsf}
 TIME = "time"  # the name of a column of times that has none
 _SAMPLE = 100
 
@@ -428,8 +431,8 @@ def open_table(
     encoding: str | None = None,
     missing: Sequence[str] = (),
 ) -> Table:
-    """The table in a CSV (separated by comma, semicolon or tab), a Parquet file, JSON lines or ARFF, or in
-    a polars frame; `decimal` as of Table. Without a `header` the columns of a CSV are called 1, 2, …;
+    """The table in a CSV (separated by comma, semicolon or tab), a Parquet file, JSON lines, ARFF or .tsf,
+    or in a polars frame; `decimal` as of Table. Without a `header` the columns of a CSV are called 1, 2, …;
     `skip`: leave out lines that are no rows; `lists`: columns of a Parquet file that may hold lists of
     labels; `encoding`: that of text that is not in UTF-8; `missing`: as of Table.
 
@@ -446,17 +449,15 @@ def open_table(
             frame = parquet.read_parquet(name, data, lists)
         else:
             refuse_foreign(name, data, FOREIGN_TABLES, "CSV in UTF-8, or Parquet")
-            if kind == formats.JSON_LINES:
-                frame, lines = read_json_lines(name, data, wrong)
-            elif kind == formats.ARFF:
-                frame, lines = read_arff(name, data, wrong)
+            if kind in _LINES:
+                frame, lines = _LINES[kind](name, data, wrong)
             else:
                 headed = header
                 data, comments = without_comments(data)
                 if comments:
                     notes.append(f"not read: {counted(comments, 'line')} of comments above the header")
                 frame, lines = read_delimited(name, data, lambda _: header, wrong, notes)
-    if not header and (lines is None or kind in (formats.JSON_LINES, formats.ARFF)):
+    if not header and (lines is None or kind in formats.NAMED):
         raise ConfigError(f"{option('no_header')} is for CSV, and {name} names its columns; leave it out")
     if not frame.height:
         raise DataError(f"{name}: the table has no rows; wanted at least one")
