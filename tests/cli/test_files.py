@@ -3,6 +3,8 @@
 import csv
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,36 @@ def test_series_that_are_left_out_are_listed_too(tmp_path: Path) -> None:
     assert answer.status == 0, answer.err
     (listed,) = csv.DictReader((run / "left_out.csv").read_text().splitlines())
     assert listed["name"] == "short" and "only row" in listed["reason"]
+
+
+def test_numbers_and_words_for_no_value_and_wrong_rows_of_a_series(tmp_path: Path) -> None:
+    """-999 by its name, n/a without, a word as a wrong row: as if nothing stood there, in a stream too."""
+    values = [str(t % 7) for t in range(90)]
+    plain = values.copy()
+    for t, cell in ((20, "-999"), (21, "-999"), (40, "n/a"), (60, "broken")):
+        values[t], plain[t] = cell, ""
+    rows = [f"{t},{cell}" for t, cell in enumerate(values)]
+    odd = write(tmp_path / "odd.csv", ["t,y", *rows])
+    bare = write(tmp_path / "bare.csv", ["t,y", *(f"{t},{cell}" for t, cell in enumerate(plain))])
+    tiny = ("--time", "t", "--target", "y", "--gaps", "mask", "--hidden", 3, "--members", 1, "--steps", 3)
+    sizes = ("--horizon", 2, "--window", 14)
+    named = (*tiny, *sizes, "--skip-wrong", "--missing", -999)
+    answer = unrolled("train", "forecast", odd, *named, "--out", tmp_path / "odd")
+    assert "missing values: '-999' in 2 cells, 'n/a' in 1 cell" in answer.err
+    listed = list(csv.DictReader((tmp_path / "odd" / "left_out.csv").read_text().splitlines()))
+    assert [one["name"] for one in listed] == [f"{odd}, line 62"]
+    assert unrolled("train", "forecast", bare, *tiny, *sizes, "--out", tmp_path / "bare").status == 0
+    first, second = (unrolled("predict", tmp_path / run, "--json").out for run in ("odd", "bare"))
+    assert first == second
+    lines = ["t,y", "90,3", "91,-999", "92,?", "93,-999.0"]
+    said = [
+        subprocess.run(
+            [sys.executable, "-m", "unrolled", "stream", tmp_path / run],
+            input="\n".join(one) + "\n",
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+        for run, one in (("odd", lines), ("bare", [*lines[:2], "91,", "92,", "93,"]))
+    ]
+    assert said[0] == said[1] and len(said[0].splitlines()) == 4
