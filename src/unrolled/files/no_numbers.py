@@ -11,6 +11,7 @@ from polars import selectors
 
 from unrolled.files.cells import MISSING, NO_NUMBER
 from unrolled.files.messages import counted, option, shown
+from unrolled.files.number_columns import one_below_the_other
 from unrolled.files.numerals import number
 
 MOST_WORDS = 5  # that a note tells
@@ -37,16 +38,15 @@ def without(frame: pl.DataFrame, named: Sequence[str]) -> pl.DataFrame:
 def words_note(frame: pl.DataFrame, named: Sequence[str]) -> list[str]:
     """How often the words stand there that are no number, but for those that files of any program have."""
     words = (*(word for word in NO_NUMBER if word not in MISSING), *named)
-    texts = frame.select(
-        pl.when(_is_named(words)).then(selectors.string().str.strip_chars()).otherwise(None).name.keep()
-    )
-    numeric = selectors.numeric()
-    values = frame.select(
-        pl.when(numeric.cast(pl.Float64).is_in(_numbers(named))).then(numeric).otherwise(None).name.keep()
-    )
-    cells = [column.drop_nulls().cast(pl.String) for column in (*texts.get_columns(), *values.get_columns())]
-    several = pl.concat(cells) if cells else pl.Series(dtype=pl.String)
-    counts = several.value_counts(sort=True).rows()
+    columns, numbers = frame.get_columns(), _numbers(named)
+    texts = one_below_the_other([one for one in columns if one.dtype == pl.String]).str.strip_chars()
+    numeric = [one.cast(pl.Float64) for one in columns if numbers and one.dtype.is_numeric()]
+    values = one_below_the_other(numeric) if numeric else pl.Series(dtype=pl.Float64)
+    several = [
+        texts.to_frame("cell").filter(_is_named(words))["cell"],
+        values.filter(values.is_in(numbers)).cast(pl.String),
+    ]
+    counts = pl.concat(several).value_counts(sort=True).rows()
     if not counts:
         return []
     told = ", ".join(f"{shown(word)} in {counted(count, 'cell')}" for word, count in counts[:MOST_WORDS])
@@ -56,7 +56,9 @@ def words_note(frame: pl.DataFrame, named: Sequence[str]) -> list[str]:
 
 def sentinel_notes(columns: Sequence[str], values: NDArray[np.float64]) -> list[str]:
     """values (rows, columns): the numbers that come again and lie far from all others of their column."""
-    odd = np.isin(values, SENTINELS)
+    large = np.abs(values) >= np.abs(SENTINELS).min()
+    odd = np.zeros_like(large)
+    odd[large] = np.isin(values[large], SENTINELS)
     notes = []
     for k in np.flatnonzero(odd.any(0)).tolist():
         column = values[:, k]
@@ -82,7 +84,8 @@ def _is_far(value: float, least: float, most: float) -> bool:
 def _is_named(words: Sequence[str]) -> pl.Expr:
     cells = selectors.string().str.strip_chars()
     named = cells.str.to_lowercase().is_in([word.lower() for word in words])
-    return named | cells.cast(pl.Float64, strict=False).is_in(_numbers(words))
+    numbers = _numbers(words)
+    return named | cells.cast(pl.Float64, strict=False).is_in(numbers) if numbers else named
 
 
 def _numbers(words: Sequence[str]) -> list[float]:

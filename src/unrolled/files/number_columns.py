@@ -64,9 +64,9 @@ def is_missing(cells: pl.Series, words: Sequence[str] = MISSING) -> pl.Series:
     return empty | cells.str.to_lowercase().is_in(["", *(word.lower() for word in words)])
 
 
-def one_below_the_other(frame: pl.DataFrame) -> pl.Series:
+def one_below_the_other(columns: Sequence[pl.Series]) -> pl.Series:
     """(columns · rows,) the cells of columns of one type, so that one operation works on all."""
-    return pl.concat(frame.get_columns()) if frame.width else pl.Series(dtype=pl.String)
+    return pl.concat(columns) if columns else pl.Series(dtype=pl.String)
 
 
 def plain_columns(frame: pl.DataFrame, decimal: str | None) -> dict[str, Values]:
@@ -74,7 +74,7 @@ def plain_columns(frame: pl.DataFrame, decimal: str | None) -> dict[str, Values]
     plain: dict[str, Values] = {}
     texts, numbers = frame.select(pl.col(pl.String)), frame.select(selectors.numeric())
     for several in (texts, numbers.cast(pl.Float64)):
-        cells = one_below_the_other(several)
+        cells = one_below_the_other(several.get_columns())
         if cells.dtype == pl.String:
             cells = cells.str.strip_chars()
         values = cells.cast(pl.Float64, strict=False)
@@ -109,7 +109,7 @@ def numeric_columns(frame: pl.DataFrame) -> tuple[frozenset[str], frozenset[str]
 def _counts(texts: pl.DataFrame) -> tuple[Counts, Counts]:
     """(columns,) how many cells are not missing, and how many of these are numbers, in some way of writing
     them."""
-    cells, shape = one_below_the_other(texts).str.strip_chars(), (texts.width, texts.height)
+    cells, shape = one_below_the_other(texts.get_columns()).str.strip_chars(), (texts.width, texts.height)
     there = (~is_missing(cells, NO_NUMBER)).to_numpy()
     numbers = cells.cast(pl.Float64, strict=False).is_not_null().to_numpy() & there
     open = there & ~numbers
@@ -122,7 +122,7 @@ def told_decimal(frame: pl.DataFrame) -> str | None:
     """The decimal mark that columns of text tell, where they tell one alone, from samples of them."""
     texts = frame.select(pl.col(pl.String))
     some = texts.gather_every(max(1, texts.height // _SAMPLE))
-    cells, shape = one_below_the_other(some), (some.width, some.height)
+    cells, shape = one_below_the_other(some.get_columns()), (some.width, some.height)
     if not cells.str.contains(",", literal=True).any():
         return None
     cells = _typed(cells)

@@ -229,7 +229,7 @@ class Table:
         kinds = set(frame.dtypes)
         if len(kinds) > 1:
             frame = frame.cast(pl.String if pl.String in kinds else pl.Float64)
-        numbers = read_numbers(one_below_the_other(frame), self._decimal)
+        numbers = read_numbers(one_below_the_other(frame.get_columns()), self._decimal)
         wrong = numbers.wrong.to_numpy().reshape(-1, height).T
         if not self.lenient:
             self._refuse_cells(wrong, columns, *_wanted(numbers))

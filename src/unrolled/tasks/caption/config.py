@@ -42,7 +42,7 @@ class CaptionData(SplitConfig):
     """Which files are read, what of them, and how they are split."""
 
     in_short: ClassVar[tuple[str, ...]] = ("image", "features", "target", "id", "image_size", "test_files")
-    changeable: ClassVar[tuple[str, ...]] = ("image", "time", "no_header", "skip_wrong")
+    changeable: ClassVar[tuple[str, ...]] = ("image", "time", "no_header", "missing", "skip_wrong")
 
     no_header: NoHeader = False
     skip_wrong: SkipWrong = False
