@@ -1,5 +1,6 @@
 """What stands in the cells of tables of text, for readers with and without a table library."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,14 @@ def is_no_number(value: Any, named: Sequence[str] = ()) -> bool:
         return False
     number = numerals.number(value) if isinstance(value, str) else value
     return number is not None and number in [numerals.number(word) for word in named]
+
+
+def or_missing(cell: Any, otherwise: str = "") -> str:
+    """A further remedy for a cell in place of a number, which may say that there is none, as a word may."""
+    word = cell.strip() if isinstance(cell, str) else ""
+    if re.fullmatch(r"[^\W\d]\D{0,19}", word) and numerals.number(word) is None:
+        return f", or say that it stands for no value ({option('missing', word)})"
+    return otherwise
 
 
 def allow_gaps() -> str:

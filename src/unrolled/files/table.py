@@ -1,6 +1,5 @@
 """A table from a CSV or Parquet file, or from a frame at hand, that knows where its rows came from."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import formats, parquet
 from unrolled.files.arff import read_arff
-from unrolled.files.cells import beside_usual
+from unrolled.files.cells import beside_usual, or_missing
 from unrolled.files.columns import IDS, is_value, usual
 from unrolled.files.dates import is_time
 from unrolled.files.delimited import read_delimited, without_comments
@@ -30,12 +29,12 @@ from unrolled.files.number_columns import (
     read_numbers,
     told_decimal,
 )
-from unrolled.files.numerals import number
 from unrolled.files.opening import FOREIGN, read_text, refuse_foreign
 from unrolled.files.tsf import read_tsf
 
 # Readers of tables that name their columns, see read_json_lines.
 _LINES = {formats.JSON_LINES: read_json_lines, formats.ARFF: read_arff, formats.TSF: read_tsf}
+_OR_EMPTY = ", or leave it empty if the value is missing"
 TIME = "time"  # the name of a column of times that has none
 _SAMPLE = 100
 
@@ -353,7 +352,7 @@ class Table:
         row, others = int(rows.argmax()), int(wrong.sum()) - 1
         more = f" ({counted(others, 'more such cell')})" if others else ""
         if "{missing}" in remedy:
-            remedy = remedy.replace("{missing}", _if_missing(self.frame[first(row)][row]))
+            remedy = remedy.replace("{missing}", or_missing(self.frame[first(row)][row], _OR_EMPTY))
         message = f"{self.place(row, first(row))}: {reason(row)}{more}; {remedy}"
         raise WrongRowsError(message, rows, lambda row: f"column {shown(first(row))}: {reason(row)}")
 
@@ -374,14 +373,7 @@ def _wanted(numbers: Numbers) -> tuple[str, str]:
     """What is said of a cell that is wrong among these, and the remedy."""
     unit = "" if numbers.unit is None else f" and {numbers.unit}"
     wanted = f"wanted a finite number with a decimal {numbers.decimal or 'point'}{unit}, got {{}}"
-    return wanted, "correct the cell, or {missing}"
-
-
-def _if_missing(cell: Any) -> str:
-    """The remedy for a cell in place of a number that may say that there is none, as a word may."""
-    if isinstance(cell, str) and re.fullmatch(r"[^\W\d]\D{0,19}", cell.strip()) and number(cell) is None:
-        return f"say that it stands for no value ({option('missing', cell.strip())})"
-    return "leave it empty if the value is missing"
+    return wanted, "correct the cell{missing}"
 
 
 def _filled(numbers: Numbers) -> NDArray[np.float64]:

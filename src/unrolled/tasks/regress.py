@@ -30,9 +30,10 @@ from unrolled.codecs.inputs import Inputs, restore_inputs, spread
 from unrolled.codecs.scaling import Scaler
 from unrolled.errors import DataError
 from unrolled.files import labels
+from unrolled.files.cells import or_missing
 from unrolled.files.examples import Sequences
 from unrolled.files.labels import Kind
-from unrolled.files.messages import option, shown
+from unrolled.files.messages import shown
 from unrolled.files.number_columns import read_numbers
 from unrolled.files.typed import shaped
 from unrolled.plots import figures, scores
@@ -208,8 +209,8 @@ def _number(answer: str, place: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise DataError(
-            f"{place}: wanted a finite number as the answer, got {shown(answer)}; correct it, or say "
-            f"that it stands for none ({option('missing', answer)})"
+            f"{place}: wanted a finite number as the answer, got {shown(answer)}; correct it"
+            f"{or_missing(answer)}"
         )
     return value
 
