@@ -166,6 +166,8 @@ words-tied        book      --tokens words --tie --hidden 5 --embedding-size 5
 words-tied-apart  book      --tokens words --tie --cell lstm --most-symbols 9
 words-vectors     book      --tokens words --vectors vectors.txt
 bpe               book      --tokens bpe --most-symbols 280
+characters-unread book      --character-dropout 0.2
+words-unread      book      --tokens words --word-dropout 0.2
 symbols           symbols   --tokens symbols --cell lstm
 members           book      --members 2 --cell lstm --output-dropout 0.3
 members-through   book      --members 3 --backprop-windows 2 --embedding none --embedding-size 128 \
@@ -283,7 +285,8 @@ before            letters   --reset-after off --variational-dropout 0.2 --keep-e
                             --dropout 0.1
 drawn             letters   --sample --temperature 0.7 --top-k 4 --best 2
 smoothed          letters   --label-smoothing 0.1
-words             sentences --source-tokens words --target-tokens words \
+unread            letters   --character-dropout 0.2
+words             sentences --source-tokens words --target-tokens words --word-dropout 0.1 \
                             --min-length 2 --no-repeat 2 --learn-initial-state
 words-cut         sentences --source-tokens words --target-tokens words \
                             --source-least-count 2 --target-most-symbols 9 --reverse --bidirectional off

@@ -77,6 +77,8 @@ REMEDIES: tuple[tuple[str, Callable[[Path, int], Path], str, str], ...] = (
     ("classify", labelled, "", "--multi-label"),
     ("classify", long_table, "--label-separator ;", "--multi-label"),
     ("classify", long_table, "--select kappa", "--select accuracy"),
+    ("language", book, "--word-dropout 0.1", "--tokens words"),
+    ("language", book, "--tokens bpe --character-dropout 0.1", "--tokens characters"),
     ("tag", treebank, "--window 3", "--bidirectional off"),
     ("tag", treebank, "--scheme iob2", "--scheme none"),
     ("transcribe", spoken, "--best 17", "--beam 17"),

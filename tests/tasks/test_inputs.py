@@ -224,20 +224,6 @@ def test_symbols_of_texts_become_unknown_at_the_rate_that_is_of_them(tokens, nam
         network_of(inputs, PooledModelConfig.model_validate({other: 0.25}), 2)
 
 
-@pytest.mark.parametrize(
-    "data, steps, remedy",
-    [
-        (TEXTS, "bpe", "set tokens='words', or leave it out"),
-        (from_arrays(np.ones((3, 2)), ["a", "b", "a"]), "numbers", "leave it out"),
-    ],
-)
-def test_dropout_of_words_where_there_are_none_is_refused(data, steps, remedy):
-    model = PooledModelConfig(word_dropout=0.25)
-    inputs = fit_inputs(SequencesConfig(tokens="bpe"), model, data)
-    with pytest.raises(ConfigError, match=f"word_dropout=0.25 has no use where steps are {steps}; {remedy}"):
-        network_of(inputs, model, 2)
-
-
 def test_frozen_vectors_are_not_trained(tmp_path):
     path = tmp_path / "vectors.txt"
     path.write_text("1 3\ncat 1 2 3.5\n")

@@ -49,10 +49,10 @@ def begin_with(
     table.weight.requires_grad_(not freeze)
 
 
-def one_hot(symbols: int, layer: Recurrent) -> Embedding:
+def one_hot(symbols: int, layer: Recurrent, unknown: float = 0.0) -> Embedding:
     """The table that a layer reads one-hot vectors through; `layer` reads whatever number of them."""
     sums, _ = layer.shapes()["weight_ih_l0"]
-    return Embedding(symbols, min(symbols, sums))
+    return Embedding(symbols, min(symbols, sums), unknown=unknown)
 
 
 def read_one_hot(table: nn.Embedding, layer: Layers) -> None:

@@ -20,22 +20,18 @@ from unrolled.tasks.model import Bidirectional, Hidden, InputDropout, recurrent
 from unrolled.tasks.shared_options import (
     SYMBOLS,
     AugmentedModelConfig,
-    CharacterDropout,
     LeastCount,
     MostSymbols,
     NumbersConfig,
     Tokens,
     Unicode,
-    WordDropout,
     WordVectorsConfig,
 )
 from unrolled.tasks.sources import Source, paths
+from unrolled.tasks.symbol_dropout import SymbolDropoutConfig, unknown_rate
 from unrolled.training.config import LEAST_VALIDATION
 
 Network = AnyNetwork[Pooled]
-
-# By what a text consists of, which option makes some of it unknown; byte pairs know all.
-DROPOUTS = {"words": "word_dropout", "symbols": "word_dropout", "characters": "character_dropout"}
 
 
 class SequencesConfig(NumbersConfig):
@@ -87,16 +83,11 @@ FRONT_SIZE, FRONT_STAGES = 64, 2
 BY_TRIAL = f"by a trial from {LEAST_VALIDATION} validation sequences on"
 
 
-class PooledModelConfig(WordVectorsConfig, AugmentedModelConfig):
+class PooledModelConfig(SymbolDropoutConfig, WordVectorsConfig, AugmentedModelConfig):
     """The recurrent layers, and what stands before and after them. None: chosen (choice.py)."""
 
     in_short: ClassVar[tuple[str, ...]] = ("cell", "hidden", "layers", "bidirectional", "output_dropout")
-    changeable: ClassVar[tuple[str, ...]] = (
-        "input_dropout",
-        "output_dropout",
-        "word_dropout",
-        "character_dropout",
-    )
+    changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
     members: int | None = Field(
         default=None,
@@ -133,8 +124,6 @@ class PooledModelConfig(WordVectorsConfig, AugmentedModelConfig):
     )
     input_dropout: InputDropout = 0.0
     output_dropout: PooledDropout = 0.0
-    word_dropout: WordDropout = 0.0
-    character_dropout: CharacterDropout = 0.0
     embedding_size: Size = Field(
         default=64,
         description="texts: numbers that tell a symbol from others; more can tell finer meanings, and need "
@@ -209,25 +198,12 @@ def default_pooling(config: PooledModelConfig, text: bool) -> tuple[Kind, ...]:
 
 def _encoder(inputs: Inputs, config: PooledModelConfig) -> Embedding | Numbers:
     """What the network begins with."""
-    unknown = _unknown(inputs, config)
+    unknown = unknown_rate(config, "numbers" if isinstance(inputs, NumberInputs) else inputs.tokens)
     if isinstance(inputs, NumberInputs):
         return Numbers(inputs.width, config.noise, config.time_mask, config.feature_mask)
     if not hasattr(inputs.tokenizer, "vocabulary"):
         return Embedding(inputs.tokenizer.size, config.embedding_size)
     return embedding(inputs.tokenizer.size, config.embedding_size, inputs.vectors, unknown)
-
-
-def _unknown(inputs: Inputs, config: PooledModelConfig) -> float:
-    """The chance of a symbol to be an unknown one in training. ConfigError where it is of other symbols."""
-    steps = "numbers" if isinstance(inputs, NumberInputs) else inputs.tokens
-    rates = {"word_dropout": config.word_dropout, "character_dropout": config.character_dropout}
-    acting = DROPOUTS.get(steps)
-    for name, rate in rates.items():
-        if rate and name != acting:
-            others = option("tokens", "characters" if name == "character_dropout" else "words")
-            remedy = "leave it out" if steps == "numbers" else f"set {others}, or leave it out"
-            raise ConfigError(f"{option(name, rate)} has no use where steps are {steps}; {remedy}")
-    return rates[acting] if acting else 0.0
 
 
 def read(

@@ -55,6 +55,7 @@ from unrolled.tasks.sampling import Sampling
 from unrolled.tasks.seen import SeenText
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares, SplitEstimator, Splits
+from unrolled.tasks.symbol_dropout import unknown_rate
 from unrolled.tasks.writing import Samples, written
 from unrolled.training.batches import Step
 from unrolled.training.progress import Reporter
@@ -238,8 +239,11 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
     @classmethod
     def _network(cls, config: LanguageConfig, codec: Codec) -> Network:
         o, V = config.model, codec.tokenizer.size
-        learned = o.embedding == "learned"
-        table = embedding(V, o.embedding_size, codec.vectors) if learned else one_hot(V, recurrent(o, V))
+        learned, unknown = o.embedding == "learned", unknown_rate(o, codec.kind)
+        if learned:
+            table = embedding(V, o.embedding_size, codec.vectors, unknown)
+        else:
+            table = one_hot(V, recurrent(o, V), unknown)
         layer, rates = recurrent(o, table.size), (o.input_dropout, o.output_dropout)
         network = Network(ensemble(Language.of(table, layer, o.tie, *rates), o.members))
         for member in network.ensemble:

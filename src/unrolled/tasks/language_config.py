@@ -16,6 +16,7 @@ from unrolled.tasks.shared_options import (
     Unicode,
     WordVectorsConfig,
 )
+from unrolled.tasks.symbol_dropout import SymbolDropoutConfig
 
 EMBEDDING_SIZE = 128
 
@@ -43,7 +44,7 @@ class DataConfig(SplitConfig):
     )
 
 
-class LanguageModelConfig(WordVectorsConfig, ModelConfig):
+class LanguageModelConfig(SymbolDropoutConfig, WordVectorsConfig, ModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
     in_short: ClassVar[tuple[str, ...]] = ("cell", "hidden", "layers", "output_dropout")

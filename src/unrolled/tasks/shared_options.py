@@ -18,7 +18,6 @@ from unrolled.tasks.config import (
     Names,
     NoHeader,
     PathName,
-    Rate,
     Section,
     SkipWrong,
     validation_part,
@@ -49,10 +48,6 @@ MostSymbols = Annotated[
         description="most symbols that are told apart, the rarer become <unk> (words: 20000; bpe: 4096); "
         "fewer train faster and know less"
     ),
-]
-WordDropout = Annotated[Rate, Field(description="chance that a word becomes an unknown one in training")]
-CharacterDropout = Annotated[
-    Rate, Field(description="chance that a character becomes an unknown one in training")
 ]
 Noise = Annotated[
     float,

@@ -28,14 +28,13 @@ from unrolled.tasks.model import (
     require_forward,
 )
 from unrolled.tasks.shared_options import (
-    CharacterDropout,
     SplitConfig,
     TaskTraining,
     Unicode,
-    WordDropout,
     WordVectorsConfig,
     select_by,
 )
+from unrolled.tasks.symbol_dropout import CharacterDropout, SymbolDropoutConfig
 
 
 class TagData(SplitConfig):
@@ -83,16 +82,11 @@ class TagData(SplitConfig):
     )
 
 
-class TagModelConfig(WordVectorsConfig, ModelConfig):
+class TagModelConfig(SymbolDropoutConfig, WordVectorsConfig, ModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
     in_short: ClassVar[tuple[str, ...]] = ("hidden", "layers", "vectors")
-    changeable: ClassVar[tuple[str, ...]] = (
-        "word_dropout",
-        "character_dropout",
-        "input_dropout",
-        "output_dropout",
-    )
+    changeable: ClassVar[tuple[str, ...]] = ("input_dropout", "output_dropout")
 
     cell: CellKind = "lstm"
     members: Members = 1
@@ -119,7 +113,6 @@ class TagModelConfig(WordVectorsConfig, ModelConfig):
         description="numbers that a word's shape and each of its prefixes and suffixes of 1 to 4 characters "
         "become; 0 = none are read",
     )
-    word_dropout: WordDropout = 0.0
     character_dropout: CharacterDropout = 0.1
     input_dropout: InputDropout = 0.3
     output_dropout: OutputDropout = 0.3

@@ -10,6 +10,7 @@ from unrolled.tasks.decoding import Decoding, Length
 from unrolled.tasks.model import DecoderConfig, Hidden, Members, ModelConfig
 from unrolled.tasks.selection import MOST_JUDGED
 from unrolled.tasks.shared_options import SYMBOLS, SplitConfig, TaskTraining, Unicode, select_by
+from unrolled.tasks.symbol_dropout import SymbolDropoutConfig
 from unrolled.training.config import NO_LIMIT
 
 Tokens = Literal["words", "characters", "symbols", "bpe"]
@@ -77,7 +78,7 @@ class TranslateData(SplitConfig):
     )
 
 
-class TranslateModelConfig(ModelConfig):
+class TranslateModelConfig(SymbolDropoutConfig, ModelConfig):
     """The layers that read a source, and what stands before them."""
 
     in_short: ClassVar[tuple[str, ...]] = ("hidden", "layers")

@@ -33,6 +33,7 @@ from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
 from unrolled.tasks.selection import Selection, judged
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares, SplitEstimator, Splits
+from unrolled.tasks.symbol_dropout import unknown_rate
 from unrolled.tasks.text_scores import text_rows
 from unrolled.tasks.translate import answering, scores
 from unrolled.tasks.translate.codec import Batch, Examples, TranslateCodec
@@ -168,7 +169,8 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
     @classmethod
     def _network(cls, config: TranslateConfig, codec: TranslateCodec) -> Network:
         sizes = codec.source.size, codec.target.size
-        return Network(translator(config.model, config.decoder, *sizes))
+        unknown = unknown_rate(config.model, codec.source.kind, "source_tokens")
+        return Network(translator(config.model, config.decoder, *sizes, unknown))
 
     def _step(self, network: Network, prepared: Prepared[TranslateConfig, TranslateCodec]) -> Step[Batch]:
         unknown, smoothing = prepared.codec.target.unknown, prepared.config.learning.label_smoothing

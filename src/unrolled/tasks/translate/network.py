@@ -33,9 +33,11 @@ Network = AnyNetwork[Translator]
 NO_LOSS = -100
 
 
-def translator(model: TranslateModelConfig, writes: DecoderConfig, sources: int, targets: int) -> Translator:
-    """Of so many symbols on either side."""
-    embedding = Embedding(sources, model.embedding_size)
+def translator(
+    model: TranslateModelConfig, writes: DecoderConfig, sources: int, targets: int, unknown: float = 0.0
+) -> Translator:
+    """Of so many symbols on either side; of sources with the chance `unknown` an unknown one in training."""
+    embedding = Embedding(sources, model.embedding_size, unknown=unknown)
     layer = recurrent(model, embedding.size)
     writer = decoder(targets, writes, model, reads=layer.state_sizes, memory_size=layer.output_size)
     return ensemble(Translator(embedding, layer, writer, model.input_dropout), model.members)
