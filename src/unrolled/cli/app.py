@@ -67,7 +67,9 @@ app = typer.Typer(
 
 @app.callback()
 def unrolled(
-    version: Annotated[bool, typer.Option("--version", help="Print versions and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the versions of unrolled and what it uses, and exit.")
+    ] = False,
 ) -> None:
     if version:
         raise ConfigError("--version stands alone; leave out the rest, or leave it out")
@@ -108,10 +110,18 @@ app.add_typer(train_app, name="train")
 def train(
     ctx: typer.Context,
     resume: Annotated[
-        Path | None, typer.Option("--resume", metavar="RUN", help="Go on with the training in this folder.")
+        Path | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN",
+            help="Go on with an interrupted training in this folder, to the same bits.",
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Train as this config.toml says.")
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="Train as this config.toml says, such as that of another run."
+        ),
     ] = None,
     out: Out = None,
     most_values: MostValues = None,
@@ -182,20 +192,28 @@ def bench(
     only: Annotated[
         str | None,
         typer.Option(
-            metavar="PATTERN", help="Only workloads whose name holds this; * and ? as in file names."
+            metavar="PATTERN", help="Measure only workloads whose name holds this; * and ? as in file names."
         ),
     ] = None,
     threads: Annotated[
-        str | None, typer.Option(metavar="1,2", help="Numbers of threads; without, as many as torch takes.")
+        str | None,
+        typer.Option(
+            metavar="1,2",
+            help="Measure with each of these numbers of threads; without, as many as torch takes.",
+        ),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A few small shapes, in seconds.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Measure a few small shapes, in seconds, for a first look.")
+    ] = False,
     small: Annotated[
         bool,
         typer.Option(
             "--small", help="In place of the rest: cells, single steps, packed rows, half precision."
         ),
     ] = False,
-    names: Annotated[bool, typer.Option("--list", help="Name the workloads; measure nothing.")] = False,
+    names: Annotated[
+        bool, typer.Option("--list", help="Print the names of the workloads, for --only; measure nothing.")
+    ] = False,
     sources: Annotated[
         list[Path] | None,
         typer.Option(
@@ -204,9 +222,12 @@ def bench(
             help="Show what --out wrote; measure nothing. Several times: a measurement in parts.",
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="NAME", help="Write NAME.json and NAME.md.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="NAME", help="Write what was measured to NAME.json and NAME.md too."),
+    ] = None,
     docs: Annotated[
-        Path | None, typer.Option(metavar="FILE.md", help="Write the page to this file too.")
+        Path | None, typer.Option(metavar="FILE.md", help="Write the page of docs/ from it to this file too.")
     ] = None,
     json: Json = False,
 ) -> None:

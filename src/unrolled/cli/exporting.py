@@ -15,11 +15,27 @@ from unrolled.errors import ConfigError
 
 def export(
     run: RunFolder,
-    to: Annotated[str, typer.Option("--to", metavar="runtime", help="What to write.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="runtime",
+            help="What to write: runtime, one file that numpy alone runs, to the same bits.",
+        ),
+    ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="File to write (RUN.unrolled).")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="File to write the model to (RUN.unrolled, beside the run).",
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Write over a file of this name that is there, in place of refusing."),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write a model as one file for machines without torch."""

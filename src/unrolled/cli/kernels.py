@@ -57,17 +57,34 @@ class Call(NamedTuple):
 
 def kernels(
     cell: Annotated[
-        str | None, typer.Argument(metavar="[CELL]", help=f"{', '.join(CELLS)}; all without.")
+        str | None,
+        typer.Argument(
+            metavar="[CELL]", help=f"Cell to ask about: {', '.join(CELLS)}; without, all of them."
+        ),
     ] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="WORD", help="What the call needs beyond the plain cell: peephole, zoneout …"),
+        typer.Option(
+            metavar="WORD",
+            help="What the call needs beyond the plain cell: peephole, zoneout …; few backends have all.",
+        ),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(metavar="DEVICE", help="cpu, cuda …; without, these two.")
+        str | None,
+        typer.Option(metavar="DEVICE", help="Device that the call runs on: cpu, cuda …; without, these two."),
     ] = None,
-    dtype: Annotated[str, typer.Option(metavar="DTYPE", help="float32, float64, bfloat16 …")] = "float32",
-    lengths: Annotated[bool, typer.Option("--lengths", help="The call has lengths.")] = False,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="DTYPE", help="Type of the numbers: float32, float64, bfloat16 …; few backends have all."
+        ),
+    ] = "float32",
+    lengths: Annotated[
+        bool,
+        typer.Option(
+            "--lengths", help="The call has rows of different lengths, which not every backend takes."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """List what computes each cell on this machine, and what runs a given call and why."""

@@ -1,11 +1,13 @@
 """Arguments and options that several commands have."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperOption
 
 from unrolled.errors import ConfigError
 from unrolled.files.encodings import encoding_name
@@ -14,17 +16,35 @@ from unrolled.files.messages import option
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained model.")]
 Files = Annotated[
-    list[Path] | None, typer.Argument(metavar="[FILES]", help="Files of the kind that it was trained on.")
+    list[Path] | None,
+    typer.Argument(
+        metavar="[FILES]",
+        help="Files of the kind that it was trained on; without, the test part of those (predict of "
+        "forecasts: what follows them).",
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.", show_default=False)]
-Out = Annotated[Path | None, typer.Option("--out", metavar="RUN", help="Folder to make (runs/TASK-FILE).")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print JSON in place of tables and sentences, for other programs.", show_default=False
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="RUN",
+        help="Folder to make for the model, its figures and its plots (runs/TASK-FILE).",
+    ),
+]
 OutFile = Annotated[
     Path | None,
     typer.Option(
         "-o",
         "--output",
         metavar="FILE",
-        help="CSV, Parquet or JSON file to write; of tags also .conll, .conllu; text as it is.",
+        help="Write all answers to this CSV, Parquet or JSON file, in place of printing some; tags also to "
+        ".conll and .conllu, text as it is.",
     ),
 ]
 
@@ -46,7 +66,8 @@ MostValues = Annotated[
     typer.Option(
         metavar="N",
         callback=_set_limit,
-        help=r"Refuse files that hold more values, a limit against damaged files \[default: 2^28].",
+        help="Refuse files that hold more values, so that a damaged one cannot fill the memory; no answer "
+        r"changes \[default: 2^28].",
     ),
 ]
 
@@ -56,27 +77,60 @@ TableFile = Annotated[
         "-o",
         "--output",
         metavar="FILE",
-        help="CSV, Parquet or JSON file for the table; of forecasts each series.",
+        help="Write the table of figures to this CSV, Parquet or JSON file too; of forecasts a row for each "
+        "series.",
     ),
 ]
 
 
-def _forecast(kind: Any, help: str, metavar: str | None = None) -> Any:
-    option = typer.Option(help=help, metavar=metavar, show_default=False, rich_help_panel="Forecast")
+def _show_all(context: typer.Context, asked: bool) -> None:
+    """The help with the options that `--help` leaves out."""
+    if asked:
+        for parameter in context.command.params:
+            if isinstance(parameter, TyperOption):
+                parameter.hidden = False
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+HelpAll = Annotated[
+    bool,
+    typer.Option(
+        "--help-all",
+        help="Show all options, in groups, and exit.",
+        metavar="",
+        callback=_show_all,
+        is_eager=True,
+        show_default=False,
+    ),
+]
+
+
+def _in_group(group: str, kind: Any, help: str, metavar: str | None = None, rare: bool = False) -> Any:
+    """`rare`: shown by `--help-all` alone."""
+    option = typer.Option(help=help, metavar=metavar, show_default=False, rich_help_panel=group, hidden=rare)
     return Annotated[kind | None, option]
 
 
-Forecasts = _forecast(Path, "CSV, Parquet or JSON file for the forecasts from every origin.", "FILE")
+_forecast, _decoding = partial(_in_group, "Forecast"), partial(_in_group, "Decoding")
+
+Forecasts = _forecast(
+    Path, "Write every forecast that was judged, from each origin, to this CSV, Parquet or JSON file.", "FILE"
+)
 
 RefitEvery = _forecast(
-    int, "Judge with models trained again every N steps of the test part, on all known by then; slow.", "N"
+    int,
+    "Judge with models trained again every N steps of the test part, on all known by then: figures as daily "
+    "use would have them; slow.",
+    "N",
 )
 
 SkipWrong = Annotated[
     bool,
     typer.Option(
         "--skip-wrong",
-        help="Leave out rows that cannot be used, and print how many and why.",
+        help="Leave out rows that cannot be used, and print how many and why; without, the first one ends "
+        "the command.",
         show_default=False,
     ),
 ]
@@ -96,7 +150,8 @@ LeftOutFile = Annotated[
     typer.Option(
         "--left-out",
         metavar="FILE",
-        help="CSV, Parquet or JSON file for the rows that were left out (skip-wrong), with the reasons.",
+        help="Write the rows that were left out (skip-wrong), with the reasons, to this CSV, Parquet or JSON "
+        "file.",
         show_default=False,
     ),
 ]
@@ -104,40 +159,93 @@ LeftOutFile = Annotated[
 Episodes = Annotated[
     bool,
     typer.Option(
-        "--episodes", help="detect: give the episodes of alarms in place of steps.", show_default=False
+        "--episodes",
+        help="detect: answer with a row for each episode of alarms, in place of a row for each step.",
+        show_default=False,
     ),
 ]
 
 # How far and in which form forecasts are given.
 AHEAD = {
-    "horizon": _forecast(int, "Steps to forecast (as trained; fewer, or with strategy recursive more)."),
-    "quantiles": _forecast(str, "Quantiles to give, such as 0.1,0.5,0.9 (those of the training).", "LEVELS"),
-    "paths": _forecast(int, "Give so many drawn futures in place of forecasts.", "N"),
-    "seed": _forecast(int, "paths: number that what is drawn follows from (0)."),
+    "horizon": _forecast(
+        int, "Steps to forecast (as trained; fewer, or with strategy recursive more); far ones are less sure."
+    ),
+    "quantiles": _forecast(
+        str,
+        "Levels to give of each forecast, such as 0.1,0.5,0.9: the value that a tenth, a half … of the "
+        "futures stay below (those of the training).",
+        "LEVELS",
+    ),
+    "paths": _forecast(
+        int, "Answer with N futures drawn at random, each of steps that fit one another, not forecasts.", "N"
+    ),
+    "seed": _forecast(
+        int,
+        "paths: number that what is drawn follows from (0); another one draws other futures.",
+        rare=True,
+    ),
 }
-
-
-def _decoding(kind: Any, help: str) -> Any:
-    return Annotated[kind | None, typer.Option(help=help, show_default=False, rich_help_panel="Decoding")]
-
 
 # How answers of any length are found, in place of what the model was trained with: fields of the sections
 # `decoding` of the tasks. A task says itself which it has and what may be.
 DECODING = {
-    "decoder": _decoding(str, "transcribe: greedy or beam."),
-    "beam": _decoding(int, "Unfinished answers that are kept."),
-    "best": _decoding(int, "Answers for each input, the likeliest first."),
-    "length_penalty": _decoding(float, "translate, caption: compare answers by symbols to this power."),
-    "longest": _decoding(int, "translate, caption: most symbols of an answer."),
-    "min_length": _decoding(int, "translate, caption: least symbols of an answer."),
-    "no_repeat": _decoding(int, "translate, caption: no run of so many symbols comes twice in an answer."),
-    "lm_weight": _decoding(float, "transcribe: weight of the n-gram of labels."),
-    "label_bonus": _decoding(float, "transcribe: what each label adds to the score."),
-    "sample": _decoding(bool, "translate, caption: draw answers at random."),
-    "temperature": _decoding(float, "sample: above 1 more widely, below 1 more narrowly."),
-    "top_k": _decoding(int, "sample: from so many of the likeliest symbols alone."),
-    "top_p": _decoding(float, "sample: from the likeliest that hold this share of the mass."),
-    "sample_seed": _decoding(int, "sample: number that what is drawn follows from."),
+    "decoder": _decoding(
+        str,
+        "transcribe: beam searches for the likeliest transcript; greedy takes each step's likeliest label, "
+        "faster and worse.",
+        rare=True,
+    ),
+    "beam": _decoding(
+        int, "Unfinished answers that are kept; more finds likelier answers, and takes longer."
+    ),
+    "best": _decoding(int, "Answers to give for each input, the likeliest first, each in a row of its own."),
+    "length_penalty": _decoding(
+        float,
+        "translate, caption: answers are compared by symbols to this power; more makes them longer.",
+        rare=True,
+    ),
+    "longest": _decoding(
+        int, "translate, caption: most symbols of an answer, which is cut there.", rare=True
+    ),
+    "min_length": _decoding(
+        int, "translate, caption: least symbols of an answer, which does not end before.", rare=True
+    ),
+    "no_repeat": _decoding(
+        int,
+        "translate, caption: no run of so many symbols comes twice, for answers that go round in circles.",
+        rare=True,
+    ),
+    "lm_weight": _decoding(
+        float,
+        "transcribe: weight of the n-gram of labels; more makes answers likelier label sequences, and "
+        "follows the sound less.",
+        rare=True,
+    ),
+    "label_bonus": _decoding(
+        float, "transcribe: added to the score for each label; more makes answers longer.", rare=True
+    ),
+    "sample": _decoding(
+        bool,
+        "translate, caption: draw answers at random in place of a beam: more varied, less likely ones.",
+        rare=True,
+    ),
+    "temperature": _decoding(
+        float, "sample: above 1 answers are more varied, below 1 nearer to the likeliest.", rare=True
+    ),
+    "top_k": _decoding(
+        int,
+        "sample: from so many of the likeliest symbols alone; fewer make answers safer and more alike.",
+        rare=True,
+    ),
+    "top_p": _decoding(
+        float,
+        "sample: from the fewest symbols that hold this share alone; less makes answers safer and more "
+        "alike.",
+        rare=True,
+    ),
+    "sample_seed": _decoding(
+        int, "sample: number that what is drawn follows from; another one draws other answers.", rare=True
+    ),
 }
 
 

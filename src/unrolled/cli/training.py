@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperOption
 
 from unrolled.cli import printing
 from unrolled.cli.options import once, options_of, short_help
-from unrolled.cli.shared import Json, MostValues, Out, with_options
+from unrolled.cli.shared import HelpAll, Json, MostValues, Out, with_options
 from unrolled.console import note, say
 from unrolled.errors import ConfigError
 from unrolled.files import opening
@@ -36,22 +36,17 @@ def task_command(task: str) -> TyperCommand:
             list[Path] | None, typer.Argument(metavar="FILES", help="Files to train on.")
         ] = None,
         config: Annotated[
-            Path | None, typer.Option("--config", metavar="FILE", help="Options from a config.toml.")
+            Path | None,
+            typer.Option(
+                "--config",
+                metavar="FILE",
+                help="Take options from a config.toml; those that are typed go before.",
+            ),
         ] = None,
         out: Out = None,
         most_values: MostValues = None,
         json: Json = False,
-        help_all: Annotated[
-            bool,
-            typer.Option(
-                "--help-all",
-                help=f"Show all {len(every)} options of {task}, in groups, and exit.",
-                metavar="",
-                callback=_show_all,
-                is_eager=True,
-                show_default=False,
-            ),
-        ] = False,
+        help_all: HelpAll = False,
         **options: Any,
     ) -> None:
         typed = {name: value for name, value in options.items() if value is not None and value != []}
@@ -70,17 +65,9 @@ def task_command(task: str) -> TyperCommand:
     for parameter in command.params:
         if isinstance(parameter, TyperOption):
             parameter.hidden = parameter.name not in shown
+            if parameter.name == "help_all":
+                parameter.help = f"Show all {len(every)} options of {task}, in groups, and exit."
     return command
-
-
-def _show_all(context: typer.Context, asked: bool) -> None:
-    """The help with the options that `task_command` hides."""
-    if asked:
-        for parameter in context.command.params:
-            if isinstance(parameter, TyperOption):
-                parameter.hidden = False
-        typer.echo(context.get_help())
-        raise typer.Exit
 
 
 def train(

@@ -15,6 +15,7 @@ from unrolled.cli.shared import (
     Episodes,
     Files,
     Forecasts,
+    HelpAll,
     Json,
     LeftOutFile,
     MostValues,
@@ -42,7 +43,8 @@ def evaluate(
         bool,
         typer.Option(
             "--include-training",
-            help="Judge what training held too, in place of leaving it out.",
+            help="Judge what training held too, in place of leaving it out: better figures than new data "
+            "will have.",
             show_default=False,
         ),
     ] = False,
@@ -52,6 +54,7 @@ def evaluate(
     json: Json = False,
     forecasts: Forecasts = None,
     refit_every: RefitEvery = None,
+    help_all: HelpAll = False,
     **decoding: Any,
 ) -> None:
     """Judge a model beside the baselines: on new files, or on the test part of what it was trained on."""
@@ -119,6 +122,7 @@ def predict(
     skip_wrong: SkipWrong = False,
     encoding: Encoding = None,
     left_out: LeftOutFile = None,
+    help_all: HelpAll = False,
     **options: Any,
 ) -> None:
     """Answer: what follows the end of each series, how unusual each step is, what each sequence is, or says
@@ -201,36 +205,51 @@ def generate(
         str | None,
         typer.Option(
             metavar="TEXT|FILE",
-            help="Begin after this text (language), or after the end of this file (forecast); without, from "
-            "nothing.",
+            help="Go on from this text (language), or from the end of this file (forecast); without, as a "
+            "text begins, or from the end of the training data.",
         ),
     ] = None,
-    length: Annotated[int, typer.Option(min=1, help="Steps or tokens to generate.")] = 100,
+    length: Annotated[
+        int, typer.Option(min=1, help="Steps to forecast or tokens to write; more take as much longer.")
+    ] = 100,
     stop: Annotated[
         str | None,
         typer.Option(
             metavar="TEXT",
-            help="End before this text, after length tokens at most (language); $'\\n' is a line end.",
+            help="End before this text comes, after length tokens at most (language); $'\\n' is a line end.",
         ),
     ] = None,
     number: Annotated[
-        int | None, typer.Option(help="So many texts, each drawn by itself (language; one).")
+        int | None, typer.Option(help="Give so many texts, each drawn by itself (language; one).")
     ] = None,
     sample: Annotated[
         bool | None,
         typer.Option(
             "--sample/--greedy",
-            help="Draw from the distribution (language without either), or take the likeliest (forecast).",
+            help="Draw at random, which varies (language without either); or take the likeliest each time, "
+            "which is always the same (forecast without either).",
         ),
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="Above 1 draws more widely, below 1 more narrowly.")
+        float | None,
+        typer.Option(help="language: above 1 draws more daringly, below 1 nearer to the likeliest (1)."),
     ] = None,
-    top_k: Annotated[int | None, typer.Option(help="Draw from so many of the likeliest alone.")] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(
+            help="language: draw from so many of the likeliest alone; fewer are safer and more alike."
+        ),
+    ] = None,
     top_p: Annotated[
-        float | None, typer.Option(help="Draw from the likeliest that hold this share of the mass.")
+        float | None,
+        typer.Option(
+            help="language: draw from the fewest that hold this share alone; less is safer and more alike."
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Number that what is drawn follows from (0).")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Number that what is drawn follows from (0); another one draws otherwise."),
+    ] = None,
     out: OutFile = None,
     most_values: MostValues = None,
     json: Json = False,

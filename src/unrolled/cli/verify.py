@@ -15,20 +15,33 @@ from unrolled.files.messages import counted, listed
 def verify(
     run: RunFolder,
     files: Files = None,
-    sequences: Annotated[int, typer.Option(min=1, help="Try at most so many of them.")] = 64,
+    sequences: Annotated[
+        int, typer.Option(min=1, help="Try at most so many sequences; more prove more, and take longer.")
+    ] = 64,
     seed: Annotated[
-        int, typer.Option(min=0, help="Number that the choice of what is tried follows from.")
+        int,
+        typer.Option(
+            min=0, help="Number that the choice of what is tried follows from; another one tries others."
+        ),
     ] = 0,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the receipt, a short text.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the receipt too: a short text of what was tried, for --check later."
+        ),
+    ] = None,
     check: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Only see that this receipt is unchanged and of this model."),
+        typer.Option(
+            metavar="FILE", help="Try nothing: only see that this receipt is unchanged and of this model."
+        ),
     ] = None,
     checksums: Annotated[
         bool,
         typer.Option(
             "--files",
-            help="Only see that each file of a run, an exported model or a snapshot is as it was written.",
+            help="Try nothing: only see that each file of a run, an exported model or a snapshot is as it "
+            "was written.",
             show_default=False,
         ),
     ] = False,

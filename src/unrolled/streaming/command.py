@@ -51,54 +51,118 @@ class Version(argparse.Action):
         parser.exit()
 
 
-def parser(program: str) -> Parser:
-    """The options of `unrolled stream`."""
+class HelpAll(Version):
+    """Shows the options too that `--help` leaves out."""
+
+    def __call__(self, short: argparse.ArgumentParser, *_: object) -> NoReturn:
+        parser(short.prog, every=True).print_help()
+        short.exit()
+
+
+def parser(program: str, every: bool = False) -> Parser:
+    """The options of `unrolled stream`; of the rare ones the help tells where it tells of `every`."""
     parser = Parser(
         program, description=ABOUT, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add = parser.add_argument
+    parser.add_argument(
+        "model", metavar="RUN|FILE", type=Path, help="run folder, or what unrolled export --to runtime wrote"
+    )
+    parser.add_argument("--help-all", action=HelpAll, help="show all options, in groups, and exit")
+    parser.add_argument(
+        "--version", action=Version, help="print the versions of unrolled and what it uses, and exit"
+    )
 
-    def value(flag: str, metavar: str, kind: Callable[[str], Any], meaning: str, **more: Any) -> None:
-        add(flag, metavar=metavar, type=kind, help=meaning, **more)
+    def group(title: str) -> Callable[..., None]:
+        add = parser.add_argument_group(title).add_argument
 
-    add("model", metavar="RUN|FILE", type=Path, help="run folder, or what unrolled export --to runtime wrote")
-    add("--from", dest="input_format", choices=FORMATS, help="what lines are (found by the first one)")
-    add("--to", dest="output_format", choices=OUTPUTS, default="json", help="what answers are (json)")
-    add("--json", dest="output_format", action="store_const", const="json", help="the same as --to json")
-    value(
-        "--id",
-        "COLUMN",
-        str,
-        "many sequences at once: the column that tells them apart, or several: shop,article",
-    )
-    value("--end", "COLUMN", str, "a line with 1 or true here is the last of its sequence")
-    value("--next", "K", _count, "tell the K likeliest next symbols", dest="likeliest", default=0)
-    value("--ahead", "N", _count, "tell the forecasts of the next N steps", default=0)
-    add(
-        "--gaps",
-        choices=POLICIES,
-        help="what stands for steps and values of a series that are missing: refuse them, the last value, 0, "
-        "the last value and a mark, restart the sequence, or the model's own forecast (as in the training)",
-    )
-    value("--longest-gap", "N", _count, "fill at most N steps (the model's window)")
-    add(
-        "--intervals",
-        choices=INTERVALS,
-        help="of forecasts: widened and narrowed by how those before were met, or as predict tells them "
-        "(adaptive)",
-    )
-    value("--snapshot", "FILE", Path, "go on from this file, and save the state there on leaving")
-    value("--every", "N|Ns", _every, "save it every N lines, or every N seconds too")
-    keep = "keep the last N answers in it, for --after and --replay (those of the last 256 KiB)"
-    value("--keep-answers", "N", _count_from_0, keep)
-    after = "the reader has the answers up to this line: give those after it, again where need be"
-    value("--after", "LINE", _count_from_0, after)
-    add("--replay", action="store_true", help="the input begins with line 1 again: pass over what is done")
-    value("--forget-after", "N", _count, "with --id: forget a sequence that has no line among N")
-    value("--most-ids", "N", _count, f"with --id: keep at most N sequences ({MOST_IDS})")
-    add("--skip-wrong", action="store_true", help="tell wrong lines and go on")
-    add("--version", action=Version, help="print versions and exit")
+        def declare(flag: str, meaning: str, rare: bool = False, **how: Any) -> None:
+            add(flag, help=argparse.SUPPRESS if rare and not every else meaning, **how)
+
+        return declare
+
+    _lines(group("lines in and out"))
+    _series(group("series"))
+    _many(group("many sequences at once"))
+    _going_on(group("stopping and going on"))
     return parser
+
+
+def _lines(option: Callable[..., None]) -> None:
+    option(
+        "--from",
+        "what the lines that come in are (as the first one looks)",
+        dest="input_format",
+        choices=FORMATS,
+    )
+    option(
+        "--to",
+        "what the answers are written as (json)",
+        dest="output_format",
+        choices=OUTPUTS,
+        default="json",
+    )
+    option(
+        "--json",
+        "write answers as JSON lines: the same as --to json",
+        dest="output_format",
+        action="store_const",
+        const="json",
+    )
+    likeliest = "text: add the K likeliest next symbols to each answer, with their probabilities"
+    option("--next", likeliest, metavar="K", type=_count, dest="likeliest", default=0)
+    option(
+        "--skip-wrong",
+        "pass over wrong lines and tell them; without, the first one ends it",
+        action="store_true",
+    )
+
+
+def _series(option: Callable[..., None]) -> None:
+    ahead = "forecast: answer each line with the forecasts of the next N steps; far ones are less sure"
+    option("--ahead", ahead, metavar="N", type=_count, default=0)
+    option(
+        "--gaps",
+        "what stands for steps and values that are missing: refuse them, the last value, 0, the last value "
+        "and a mark, restart the sequence, or the model's own forecast (as in the training)",
+        choices=POLICIES,
+    )
+    longest = "fill at most N missing steps in a row, and refuse the line after more (the model's window)"
+    option("--longest-gap", longest, rare=True, metavar="N", type=_count)
+    option(
+        "--intervals",
+        "of forecasts: widened and narrowed by how those before were met, or as predict tells them "
+        "(adaptive)",
+        rare=True,
+        choices=INTERVALS,
+    )
+
+
+def _many(option: Callable[..., None]) -> None:
+    names = "column that tells sequences apart, or several: shop,article; each has a state of its own"
+    option("--id", names, metavar="COLUMN", type=str)
+    end = "a line with 1 or true in this column is the last of its sequence: the next one begins anew"
+    option("--end", end, metavar="COLUMN", type=str)
+    forget = "id: forget a sequence that has no line among N; one that comes later begins anew"
+    option("--forget-after", forget, rare=True, metavar="N", type=_count)
+    most = f"id: keep at most N sequences, a limit for the memory; new ones are refused then ({MOST_IDS})"
+    option("--most-ids", most, rare=True, metavar="N", type=_count)
+
+
+def _going_on(option: Callable[..., None]) -> None:
+    snapshot = "go on from the state in this file, and save it there on leaving: nothing is lost between"
+    option("--snapshot", snapshot, metavar="FILE", type=Path)
+    option(
+        "--every",
+        "save it every N lines, or every N seconds too: a power cut loses no more",
+        metavar="N|Ns",
+        type=_every,
+    )
+    keep = "keep the last N answers in it, for --after and --replay (those of the last 256 KiB)"
+    option("--keep-answers", keep, rare=True, metavar="N", type=_count_from_0)
+    after = "the reader has the answers up to this line: give those after it, again where need be"
+    option("--after", after, rare=True, metavar="LINE", type=_count_from_0)
+    replay = "the input begins with line 1 again: pass over what is done, and answer only what is new"
+    option("--replay", replay, rare=True, action="store_true")
 
 
 def stream(arguments: Sequence[str], program: str = "unrolled stream") -> None:
