@@ -1,8 +1,12 @@
 """The estimators as scikit-learn's users meet them: its own checks, and its tools around them."""
 
+import pickle
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import exceptions
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cross_val_score
 from sklearn.pipeline import Pipeline
@@ -14,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 import unrolled
 from tests.tasks.bumps import bumps
 from unrolled import Classifier, Regressor, Tagger, Translator
-from unrolled.errors import ConfigError
+from unrolled.errors import ConfigError, NotFittedError
 from unrolled.registry import TASKS
 from unrolled.tasks import estimator_class
 
@@ -26,13 +30,13 @@ WORDS = "wrong input is refused by a ValueError, in words of our own"
 NOT_APPLICABLE = {
     "check_n_features_in": SEQUENCE,
     "check_n_features_in_after_fitting": SEQUENCE,
-    "check_estimators_unfitted": "NotFittedError is scikit-learn's, which is not needed here; a ConfigError "
-    "says the same, and check_is_fitted works",
     "check_do_not_raise_errors_in_init_or_set_params": "a wrong option is refused where it is set",
     "check_dont_overwrite_parameters": "`config` is as it was set before `fit`, and complete after it; "
     "get_params has what was set",
     "check_estimators_empty_data_messages": WORDS,
     "check_fit2d_predict1d": WORDS,
+    "check_sample_weight_equivalence_on_dense_data": "a weight is of the loss: a sequence that counts twice "
+    "stands once in a batch, and vocabulary and scaler count it once",
     "check_supervised_y_2d": "answers (N, 1) are read as (N,); the warning is of a class of scikit-learn",
 }
 OF_CLASSES = {"check_classifiers_train": f"all but its last part holds; {SEQUENCE}"}
@@ -168,11 +172,44 @@ def test_a_clone_has_the_options_that_were_set_and_no_model(tmp_path):
     model = Classifier(steps=2, **QUICK).fit(X, y, out=tmp_path / "run")
     other = clone(model)
     assert other.get_params() == model.get_params() and other.get_params()["steps"] == 2
-    with pytest.raises(ConfigError, match="this Classifier is not trained"):
+    with pytest.raises(NotFittedError, match="this Classifier is not trained"):
         other.predict(X)
     assert not hasattr(other, "classes_") and hasattr(model, "classes_")
     check_is_fitted(model)
     assert clone(unrolled.load(tmp_path / "run")).fit(X[:10], y[:10]).score(X, y) >= 0, "on other data"
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
+def test_an_unfitted_one_raises_the_error_that_its_users_catch(method):
+    with pytest.raises(exceptions.NotFittedError, match="this Classifier is not trained; call fit") as raised:
+        getattr(Classifier(), method)([np.ones(3)])
+    error = pickle.loads(pickle.dumps(raised.value))
+    assert isinstance(error, NotFittedError) and isinstance(error, exceptions.NotFittedError)
+    assert str(error) == str(raised.value)
+
+
+def test_without_scikit_learn_it_is_an_error_of_our_own(monkeypatch):
+    monkeypatch.delitem(sys.modules, "sklearn.exceptions")
+    with pytest.raises(NotFittedError) as raised:
+        Tagger().predict([["a"]])
+    assert type(raised.value) is NotFittedError and issubclass(NotFittedError, ConfigError | AttributeError)
+
+
+def test_decisions_are_the_logits_of_the_probabilities():
+    X, y = bumps()
+    two = Classifier(steps=20, **QUICK).fit(X, y)
+    p = two.predict_proba(X)
+    assert two.decision_function(X) == pytest.approx(np.log(p[:, 1] / p[:, 0]))
+    three = Classifier(steps=20, **QUICK).fit(X, np.arange(60) % 3)
+    p = np.exp(three.decision_function(X))
+    assert p / p.sum(1, keepdims=True) == pytest.approx(three.predict_proba(X))
+
+
+def test_weights_go_through_folds():
+    X, y = bumps()
+    w = np.where(y == 3, 1.0, 0.0)  # the other class does not count
+    scores = cross_val_score(Classifier(steps=40, **QUICK), X, y, cv=2, params={"sample_weight": w})
+    assert scores.tolist() == [0.5, 0.5]
 
 
 def test_options_that_were_not_set_stay_so():

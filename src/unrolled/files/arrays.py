@@ -130,6 +130,27 @@ def answered_with_sets(data: E, y: Any, like: SetKind | None = None) -> E:
     return replace(data, answers=answers, kind=kind, notes=(*data.notes, *([note] if note else [])))
 
 
+def weighted(data: E, weights: Any) -> E:
+    """`data` with what each example counts, weights (N,). DataError for what is no weight."""
+    array = np.asarray(plain(weights))
+    if array.ndim != 1 or array.dtype.kind not in "biuf":
+        raise DataError(
+            f"sample_weight: wanted numbers (N,), one for each {data.noun}, got {array.dtype.name} "
+            f"{array.shape}; give these"
+        )
+    if len(array) != len(data):
+        raise DataError(
+            f"X holds {counted(len(data), data.noun)} and sample_weight {len(array):,}; wanted as many"
+        )
+    wrong = np.flatnonzero(~(np.isfinite(array) & (array >= 0)))
+    if len(wrong):
+        raise DataError(
+            f"sample_weight of {data.noun} {wrong[0]}: wanted a finite number from 0, got {array[wrong[0]]}; "
+            "correct it"
+        )
+    return replace(data, weights=tuple(array.astype(np.float64).tolist()))
+
+
 def tagged_with(data: Tagged, y: Any, like: Kind | None = None) -> Tagged:
     """`data` with the tags of each step."""
     _require_as_many(len(data), len(y), data.noun)

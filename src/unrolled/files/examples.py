@@ -34,6 +34,7 @@ class Examples(Generic[Input, Answer]):
     named     whether the source names its columns, so that others beside those asked for do no harm
     kind      of answers that a caller holds in memory, their type, see labels.py; None of all others
     left_out  by place why rows were left out
+    weights   (N,) what each counts in the loss of a training; None: all alike
     """
 
     noun: ClassVar[str] = "sequence"
@@ -48,6 +49,7 @@ class Examples(Generic[Input, Answer]):
     named: bool = True
     kind: Kind | SetKind | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+    weights: tuple[float, ...] | None = None
 
     @property
     def is_text(self) -> bool:
@@ -71,7 +73,7 @@ class Examples(Generic[Input, Answer]):
         at = [int(i) for i in indices]
         columns: dict[str, Any] = {
             name: tuple(map(column.__getitem__, at))
-            for name in ("inputs", "answers", "names", "places")
+            for name in ("inputs", "answers", "names", "places", "weights")
             if (column := getattr(self, name)) is not None
         }
         return replace(self, **columns)
@@ -96,6 +98,8 @@ class Examples(Generic[Input, Answer]):
 
     def _content(self) -> Iterator[bytes]:
         yield encoded((self.features, self.answers))
+        if self.weights is not None:
+            yield encoded(self.weights)
         for one in self.inputs:
             if isinstance(one, str):
                 yield repr(one).encode("ascii", "backslashreplace")

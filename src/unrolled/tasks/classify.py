@@ -84,6 +84,12 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
         """(N, C) the probability of each class, in the order of `classes`."""
         return self._answers(self._data_for(self._source(X, None, lengths)))[1]
 
+    def decision_function(self, X: Source = None, *, lengths: Any = None) -> Array:
+        """(N, C) the logits o, whose softmax predict_proba is; of two classes (N,) the second's over the
+        first's."""
+        o: Array = self._outputs_of(self._data_for(self._source(X, None, lengths))).double().numpy()
+        return o[:, 1] - o[:, 0] if o.shape[1] == 2 else o
+
     def _score(self, data: Sequences) -> float:
         """The share of labels that are right; of sequences whose labels are all right."""
         codec, (chosen, _) = self.codec, self._answers(data)
@@ -96,7 +102,7 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
 
     @property
     def classes_(self) -> NDArray[Any]:
-        """(C,) the labels in their own type, as the columns of predict_proba. AttributeError before `fit`."""
+        """(C,) the labels in their own type, as the columns of predict_proba. NotFittedError before `fit`."""
         self._require_fitted("classes_")
         return self.codec.output.classes
 

@@ -84,6 +84,7 @@ class Estimator(Trained[C, D, K, N]):
         y: Any = None,
         *,
         lengths: Any = None,
+        sample_weight: Any = None,
         validation: Source = None,
         test: Source = None,
         out: str | Path | None = None,
@@ -91,7 +92,8 @@ class Estimator(Trained[C, D, K, N]):
         report: Reporter | None = None,
     ) -> Self:
         """Trains on files or on what is given in their place (None: those that the configuration names), see
-        files/at_hand.py: `y` are the answers to X in memory, `lengths` the true ones where it is padded.
+        files/at_hand.py: `y` are the answers to X in memory, `lengths` the true ones where it is padded,
+        `sample_weight` (N,) what each sequence counts in the loss, of tasks with one answer for each.
         `validation` and `test` are sources of their own, in memory (X, y) or (X, y, lengths); without, shares
         of X are. With `out`, writes a run folder as it goes; `resume` goes on with an interrupted one, whose
         options it takes.
@@ -111,7 +113,8 @@ class Estimator(Trained[C, D, K, N]):
             if config.training.start_from is not None:
                 config, self._start = started(type(self), config)
             untrained = type(self)(self._options)  # what an older model reads does not count
-            parts = untrained._source(X, y, lengths), *map(untrained._source, (validation, test))
+            train = self._weighted(untrained._source(X, y, lengths), sample_weight)
+            parts = train, *map(untrained._source, (validation, test))
             config, sources = named_sources(self._config_for(config, parts[0]), self.task, *parts)
             if self._start is not None:
                 self._start.config = config  # it reads the new data
@@ -137,6 +140,19 @@ class Estimator(Trained[C, D, K, N]):
             self._carry_out(plan, run, report, resume is not None)
         self._start = None
         return self
+
+    def _weighted(self, source: Any, weights: Any) -> Any:
+        """What was handed over, with weights where there are any. ConfigError where they fit nothing."""
+        if weights is None:
+            return source
+        if not self.weighs:
+            raise ConfigError(f"task '{self.task}' weighs no examples; leave sample_weight out")
+        if not isinstance(source, at_hand.InMemory):
+            raise ConfigError(
+                "sample_weight goes with X and y in memory, and these data come without y; give both, or "
+                "leave sample_weight out"
+            )
+        return replace(source, weights=weights)
 
     def _plan(self, config: C, data: D) -> Plan[C, D, K, N]:
         start = self._start

@@ -7,7 +7,7 @@ import copy
 from abc import ABC
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from unrolled.errors import ConfigError
+from unrolled.errors import ConfigError, not_fitted
 from unrolled.tasks.config import from_options, sections, unknown
 
 C = TypeVar("C")  # configuration
@@ -24,6 +24,8 @@ class Parameters(ABC, Generic[C]):
     # What scikit-learn calls this kind of estimator, and whether `fit` needs y.
     estimator_type: ClassVar[str | None] = None
     takes_answers: ClassVar[bool] = True
+    # Whether `fit` takes what each example counts in the loss.
+    weighs: ClassVar[bool] = False
     # Whether X may be an array (N, T), or texts.
     reads_numbers: ClassVar[bool] = True
     reads_texts: ClassVar[bool] = False
@@ -61,9 +63,9 @@ class Parameters(ABC, Generic[C]):
         return False
 
     def _require_fitted(self, name: str) -> None:
-        """AttributeError for what an estimator has after `fit` alone."""
+        """NotFittedError for what an estimator has after `fit` alone."""
         if not self.__sklearn_is_fitted__():
-            raise AttributeError(
+            raise not_fitted(
                 f"this {type(self).__name__} is not trained and has no {name} yet; call fit, or load a run"
             )
 

@@ -88,28 +88,52 @@ class PooledCodec(Codec, Protocol):
 
 
 class Batch(NamedTuple):
+    """w (B,) what each row counts, None: all alike."""
+
     x: Tensor
     lengths: Tensor
     y: Tensor
+    w: Tensor | None
 
 
 @dataclass(frozen=True)
 class Examples(examples.Examples[Batch]):
-    """Encoded sequences (T_i, …) and their answers (N,)."""
+    """Encoded sequences (T_i, …), their answers (N,), and what each counts, w (N,) with the mean 1; None: all
+    alike."""
 
     rows: Sequence[Tensor]
     y: Tensor
+    w: Tensor | None = None
 
     @classmethod
     def of(cls, codec: PooledCodec, data: Sequences) -> Self:
-        return cls(encoded(codec.inputs, data), codec.encode(data))
+        return cls(encoded(codec.inputs, data), codec.encode(data), _weights(data))
 
     @property
     def lengths(self) -> list[int]:
         return list(map(len, self.rows))
 
     def collate(self, indices: NDArray[np.int64]) -> Batch:
-        return Batch(*padded([self.rows[i] for i in indices]), self.y[torch.from_numpy(indices)])
+        at = torch.from_numpy(indices)
+        x, lengths = padded([self.rows[i] for i in indices])
+        return Batch(x, lengths, self.y[at], None if self.w is None else self.w[at])
+
+
+def _weights(data: Sequences) -> Tensor | None:
+    """DataError where nothing counts."""
+    if data.weights is None:
+        return None
+    w = torch.tensor(data.weights, dtype=torch.float64)
+    if not w.sum():
+        raise DataError(
+            f"{data.places[0]}: every sample_weight of its part is zero; give some more, or leave these out"
+        )
+    return (w / w.mean()).float()
+
+
+def _weighed(losses: Tensor, w: Tensor | None) -> Tensor:
+    """losses (B,), w (B,)."""
+    return losses if w is None else losses * w
 
 
 C = TypeVar("C", bound=PooledConfig)
@@ -120,7 +144,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
     """In memory X is an array (N, T) or (N, T, F), or a list of arrays (T_i,) or (T_i, F), of texts, of lists
     of words, or of paths of recordings."""
 
-    reads_texts = True
+    reads_texts, weighs = True, True
 
     @abstractmethod
     def _fit(self, config: C, train: Sequences, inputs: Inputs) -> K:
@@ -176,6 +200,11 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         heard = isinstance(source, tuple) and getattr(self.codec.inputs, "rate_hz", None) is not None
         return super()._answers_bare(source) or (heard and self._kind is not None)
 
+    def _held(self, source: Any, *how: Any) -> Sequences:
+        data = super()._held(source, *how)
+        weights = getattr(source, "weights", None)
+        return data if weights is None else arrays.weighted(data, weights)
+
     def _read_source(self, config: C, source: Source, answers: bool = True) -> Sequences:
         return read(config.data, source, answers)
 
@@ -218,7 +247,8 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
 
         def validate(network: Network) -> Validated:
             o, y = outputs(network, validation.rows), validation.y
-            return Validated(float(losses(o, y).double().mean()), self._measures(config, codec, o, y))
+            loss = _weighed(losses(o, y), validation.w).double().mean()
+            return Validated(float(loss), self._measures(config, codec, o, y))
 
         fitted_after = self._fitted_after(config, codec)
 
@@ -264,6 +294,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             network, batches, step, config.training, checkpoints=None, validate=None, report=Reporter()
         ).run()
         losses = self._row_losses(config, codec)(outputs(network, judged.rows), judged.y)
+        losses = _weighed(losses, judged.w)
         array: NDArray[np.float64] = losses.double().numpy()
         return array
 
@@ -275,7 +306,8 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         losses = self._row_losses(prepared.config, prepared.codec)
 
         def of_rows(batch: Batch, member: Network) -> Tensor:
-            return losses(member(batch.x, lengths=batch.lengths, last=True)[0], batch.y)
+            said = member(batch.x, lengths=batch.lengths, last=True)[0]
+            return _weighed(losses(said, batch.y), batch.w)
 
         return mean_step(lambda batch: mean_of(network, partial(of_rows, batch)))
 

@@ -157,7 +157,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
 
     @property
     def classes_(self) -> NDArray[Any]:
-        """(K,) the tags in their own type. AttributeError before `fit`."""
+        """(K,) the tags in their own type. NotFittedError before `fit`."""
         self._require_fitted("classes_")
         return self.codec.labels
 

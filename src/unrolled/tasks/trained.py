@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from unrolled.blocks.block import write
-from unrolled.errors import ConfigError, RunError
+from unrolled.errors import ConfigError, RunError, not_fitted
 from unrolled.files import at_hand, typed
 from unrolled.files.cells import beside_usual
 from unrolled.files.metrics import Row
@@ -197,22 +197,22 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
 
     @property
     def network(self) -> N:
-        """The trained network, in evaluation mode. ConfigError where there is none yet."""
+        """The trained network, in evaluation mode. NotFittedError where there is none yet."""
         return self._fitted(self._network_)
 
     @property
     def codec(self) -> K:
-        """What was fitted on the training part beside the network. ConfigError where nothing was yet."""
+        """What was fitted on the training part beside the network. NotFittedError where nothing was yet."""
         return self._fitted(self._codec_)
 
     @property
     def seen(self) -> Any:
-        """What the network was trained and chosen on, see seen.py. ConfigError where there is none yet."""
+        """What the network was trained and chosen on, see seen.py. NotFittedError where there is none yet."""
         return self._fitted(self._seen_)
 
     def _fitted(self, value: T | None) -> T:
         if value is None:
-            raise ConfigError(f"this {type(self).__name__} is not trained; call fit, or load a run")
+            raise not_fitted(f"this {type(self).__name__} is not trained; call fit, or load a run")
         return value
 
     @classmethod
