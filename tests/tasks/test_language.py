@@ -338,6 +338,14 @@ def test_the_parts_follow_one_another_and_may_be_files_of_their_own(tmp_path, bo
     assert by_number.evaluate().about["characters"] == 50
 
 
+@pytest.mark.parametrize("words, keep", [(30, "last"), (31, "best")])
+def test_an_epoch_is_chosen_where_enough_tokens_validate(words, keep):
+    """The first of them is known."""
+    options = SMALL | {"epochs": 1, "tokens": "words", "test": 0}
+    made = LanguageModel(**options).fit(text_of(sentences(1)), validation=text_of("Anna " * words))
+    assert made.config.training.keep == keep
+
+
 def test_changed_training_data_are_told(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text(sentences(1))

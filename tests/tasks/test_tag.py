@@ -81,12 +81,38 @@ def test_context_beats_the_words_most_frequent_tag(which, request):
 
 
 def test_numbers_are_tagged_by_what_came_before():
-    tagger = fitted(waves(150), epochs=15, target="phase", bidirectional=False, keep="best")
+    tagger = fitted(waves(150), epochs=15, target="phase", bidirectional=False)
     own, majority = tagger.evaluation.rows
     assert own["accuracy"] > 0.9 > majority["accuracy"]
     assert tagger.predict()["word"].null_count() == len(tagger.predict())
     again = tagger.predict(waves(9).with_columns(x=pl.col("x") * float("nan")))
     assert again["probability"].is_finite().all()
+
+
+@pytest.mark.parametrize("segments, keep", [(1, "last"), (2, "best")])
+def test_an_epoch_is_chosen_where_enough_segments_of_one_tag_validate(segments, keep):
+    """Of 15 sequences of 40 steps: steps within a segment say the same, those of another do not."""
+    X = list(np.random.default_rng(0).normal(size=(40, 40, 2)))
+    y = [["a"] * 40 if k % 2 or segments == 1 else ["a"] * 20 + ["b"] * 20 for k in range(25)]
+    y[0] = ["b"] * 40
+    judged = [(["a", "b"] * segments)[k % 2 :][:segments] for k in range(15)]
+    validation = X[25:], [np.repeat(tags, 40 // segments).tolist() for tags in judged]
+    report = Notes()
+    made = Tagger(hidden=2, steps=2, test=0).fit(X[:25], y, validation=validation, report=report)
+    training = made.config.training
+    assert (training.keep, training.patience) == (keep, 0 if keep == "last" else 200)
+    told = "15 tag segments to validate, fewer than 30, which is too few to choose an epoch by: the last"
+    assert any(told in line for line in report.lines) == (keep == "last")
+    named = Tagger(hidden=2, steps=2, test=0, keep="best").fit(X[:25], y, validation=validation)
+    assert named.config.training.keep == "best"
+
+
+class Notes(Reporter):
+    def __init__(self):
+        self.lines = []
+
+    def note(self, line):
+        self.lines.append(line)
 
 
 @pytest.mark.parametrize("which", ["tagger", "chained"])
@@ -270,17 +296,10 @@ def test_vectors_of_a_file_are_the_rows_of_known_words(tmp_path):
 
 
 def test_notes_tell_what_was_read():
-    class Notes(Reporter):
-        def __init__(self):
-            self.told = []
-
-        def note(self, text):
-            self.told.append(text)
-
     notes = Notes()
     Tagger(epochs=1, **SMALL).fit(sentences(20), report=notes)
-    assert any("16 sequences to train on, 2 to validate, 2 to test, 5 tags" in one for one in notes.told)
-    assert "words: column 'word'" in notes.told
+    assert any("16 sequences to train on, 2 to validate, 2 to test, 5 tags" in one for one in notes.lines)
+    assert "words: column 'word'" in notes.lines
 
 
 def test_the_columns_of_training_are_known(tmp_path):

@@ -260,8 +260,10 @@ class Estimator(Trained[C, D, K, N]):
         """With the length of the training, and what follows from a validation part where there is one."""
         config: Any = prepared.config
         validated = self._is_validated(config, data)
-        few = self._is_hardly_validated(config, data)
-        training = config.training.settled(prepared.batches.steps_per_epoch, validated, few)
+        few = self._hardly_validated(prepared.codec, data) if validated else ""
+        training = config.training.settled(prepared.batches.steps_per_epoch, validated, bool(few))
+        if few and config.training.keep is None and training.keep == "last":
+            prepared = replace(prepared, notes=(*prepared.notes, f"{few}: the last weights answer"))
         if not (validated or tested(config)):  # it is trained on all data at once
             training = training.model_copy(update={"refit": False})
         prepared = replace(prepared, config=config.model_copy(update={"training": training}))
@@ -349,9 +351,9 @@ class Estimator(Trained[C, D, K, N]):
         options: Any = config
         return bool(options.data.validation)
 
-    def _is_hardly_validated(self, config: C, data: D) -> bool:
-        """Whether the validation part is too small to end a training."""
-        return False
+    def _hardly_validated(self, codec: K, data: D) -> str:
+        """That the validation part is too small to end a training; empty where it is not."""
+        return ""
 
     def _preparable(self, data: D) -> D:
         """With something in place of a validation part that is empty; nothing is validated then."""

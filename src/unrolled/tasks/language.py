@@ -58,6 +58,7 @@ from unrolled.tasks.split_data import Shares, SplitEstimator, Splits
 from unrolled.tasks.symbol_dropout import unknown_rate
 from unrolled.tasks.writing import Samples, written
 from unrolled.training.batches import Step
+from unrolled.training.config import LEAST_VALIDATION
 from unrolled.training.progress import Reporter
 from unrolled.training.selection import by_loss
 from unrolled.training.state import State
@@ -235,6 +236,15 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         validation = Streams(watched, cut.window, VALIDATION_ROWS)
         validate = by_loss(lambda network: mean_loss(network, validation))
         return Prepared(config, codec, batches, validate, (note,))
+
+    def _judged_in(self, codec: Codec, part: Text) -> tuple[int, str]:
+        """Tokens but the first, counted as far as it matters."""
+        tokens = -1
+        for piece in part.pieces():
+            tokens += len(codec.tokenizer.encode(piece))
+            if tokens >= LEAST_VALIDATION:
+                break
+        return tokens, "token"
 
     @classmethod
     def _network(cls, config: LanguageConfig, codec: Codec) -> Network:

@@ -119,8 +119,14 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
     def _is_validated(self, config: C, data: Splits[D]) -> bool:
         return len(data.validation) > 0
 
-    def _is_hardly_validated(self, config: C, data: Splits[D]) -> bool:
-        return len(data.validation) < LEAST_VALIDATION
+    def _hardly_validated(self, codec: K, data: Splits[D]) -> str:
+        number, what = self._judged_in(codec, data.validation)
+        least = f"fewer than {LEAST_VALIDATION}, which is too few to choose an epoch by"
+        return f"{counted(number, what)} to validate, {least}" if number < LEAST_VALIDATION else ""
+
+    def _judged_in(self, codec: K, part: D) -> tuple[int, str]:
+        """How much of a part is judged that does not repeat what else is, and what that is counted in."""
+        return len(part), part.noun
 
     def _preparable(self, data: Splits[D]) -> Splits[D]:
         return data if len(data.validation) else replace(data, validation=data.train)

@@ -22,7 +22,7 @@ Source   Huang, Xu and Yu 2015, arXiv:1508.01991; with characters Lample et al. 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +212,11 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
             validate,
             (f"{data.sizes()}, {len(codec.tags)} tags{_of_scheme(codec.scheme)}", *data.train.notes),
         )
+
+    def _judged_in(self, codec: TagCodec, part: Tagged) -> tuple[int, str]:
+        """Segments of one tag: the steps of one hardly differ, and each sequence has one at least."""
+        begun = sum(1 + sum(tag != before for before, tag in pairwise(tags)) for tags in part.truth)
+        return begun, "tag segment"
 
     @classmethod
     def _network(cls, config: TagConfig, codec: TagCodec) -> Network:

@@ -17,7 +17,8 @@ from unrolled.training.selection import LOSS
 # Where neither epochs, steps nor minutes are given: so many epochs, and of small data more, so many steps.
 DEFAULT_EPOCHS, LEAST_STEPS, FEWEST_EPOCHS = 100, 1000, 5
 LEAST_PATIENCE = 200
-# A validation part of fewer examples tells too little to end a training, or to choose its weights.
+# A validation part of fewer examples (of texts tokens, of tags segments of one tag) tells too little to end a
+# training, or to choose its weights.
 LEAST_VALIDATION = 30
 NO_LIMIT = 2**31 - 1
 INIT_SCALE = 0.01
@@ -103,14 +104,14 @@ class TrainingConfig(BaseModel):
         ge=0,
         description="stop after this many gradient steps without a better result on the validation part; "
         "0 = never; more may find a better epoch late (those of 3 to 10 epochs, by the task, and at least "
-        f"{LEAST_PATIENCE}; 0 where fewer than {LEAST_VALIDATION} examples validate, and in tasks whose "
-        "learning rate falls to zero)",
+        f"{LEAST_PATIENCE}; 0 where fewer than {LEAST_VALIDATION} examples validate, of texts tokens, of "
+        "tags segments of one tag, and in tasks whose learning rate falls to zero)",
     )
     keep: Literal["best", "last", "average"] | None = Field(
         default=None,
         description="weights that answer: of the best epoch on the validation part; of the last step; or "
         "an average over the last steps, which varies less, the best one (best; last where fewer than "
-        f"{LEAST_VALIDATION} examples validate)",
+        f"{LEAST_VALIDATION} examples validate, of texts tokens, of tags segments of one tag)",
     )
     refit: Refit = False
     start_from: RunFolder | None = Field(
