@@ -48,8 +48,13 @@ def test_without_a_trial_steps_are_as_many_as_suit_the_length():
     assert model.pooling == ("last", "mean", "max")
     texts = choice.fixed(PooledModelConfig(), from_arrays(["word " * 100], ["a"]))
     assert (texts.subsample, texts.front, texts.pooling) == (1, "none", ("attention", "max"))
+    assert (texts.input_dropout, model.input_dropout) == (0.5, 0.0)
+    many = (choice.fixed(PooledModelConfig(), from_arrays(["a"] * N, ["a"] * N)) for N in (4999, 5000))
+    assert [one.members for one in many] == [3, 1]
     assert choice.fixed(PooledModelConfig(merge="sum"), splits().train).pooling == ("mean", "max")
-    named = PooledModelConfig(scale="sequence", subsample=7, front="conv", pooling="max", members=2)
+    named = PooledModelConfig(
+        scale="sequence", subsample=7, front="conv", pooling="max", members=2, input_dropout=0.2
+    )
     assert choice.fixed(named, splits().train) == named
 
 

@@ -18,6 +18,7 @@ from unrolled.tasks import pictures
 from unrolled.tasks.classify import ClassCodec, Classifier, majority
 from unrolled.tasks.inputs import fit_inputs
 from unrolled.tasks.neighbours import NEAREST
+from unrolled.tasks.split_data import Splits
 from unrolled.training.progress import Lines
 
 SMALL = {"hidden": 8, "epochs": 2, "batch_size": 16}
@@ -134,6 +135,33 @@ def test_a_run_is_read_back_to_the_bit(tmp_path, pooling):
     again.save(tmp_path / "copy")
     assert not (tmp_path / "copy/evaluation.json").exists()
     assert np.array_equal(unrolled.load(tmp_path / "copy").predict_proba(some), made.predict_proba(some))
+
+
+@pytest.mark.parametrize(
+    "options, validated, training",
+    [
+        ({}, 30, (125, None, "accuracy")),  # of 8 steps, 1,000 in all
+        ({"batch_size": 2}, 30, (10, None, "accuracy")),
+        ({"batch_size": 2}, 29, (10, None, "loss")),
+        ({"batch_size": 2}, 0, (10, None, "loss")),
+        ({"epochs": 30, "select": "macro-f1"}, 30, (30, None, "macro-f1")),
+        ({"steps": 7}, 30, (None, 7, "accuracy")),
+    ],
+)
+def test_texts_are_learned_in_fewer_epochs_of_which_right_answers_choose(options, validated, training):
+    texts = from_arrays(["good", "bad"] * 125, [1, 0] * 125)
+    parts = Splits(texts, texts.select(range(validated)) if validated else texts, None)
+    model = Classifier(**options)
+    chosen = model._training(model.config.training, parts)
+    assert (chosen.epochs, chosen.steps, chosen.select) == training
+
+
+def test_numbers_are_learned_as_long_as_by_default_and_chosen_by_the_loss():
+    numbers = from_arrays(np.ones((60, 3)), [1, 0] * 30)
+    chosen = Classifier()._training(
+        Classifier().config.training, Splits(numbers, numbers.select(range(40)), None)
+    )
+    assert (chosen.epochs, chosen.select) == (None, "loss")
 
 
 def test_texts_are_classified(tmp_path):

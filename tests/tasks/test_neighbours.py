@@ -104,6 +104,7 @@ def test_texts_have_no_series_and_a_run_without_its_data_says_so(tmp_path):
     texts = ["a b", "b a", "a a", "b b"] * 6
     made = Classifier(**SMALL).fit((texts, ["x", "y"] * 12))
     assert [row["model"] for row in made.evaluation.rows[1:]] == [
+        "naive Bayes of symbols",
         "nearest by shares of symbols",
         "majority class",
     ]

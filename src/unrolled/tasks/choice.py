@@ -4,7 +4,7 @@ before the recurrent layers, how many steps become one, and how all become one v
     front      conv where T ≥ LONG, else none
     subsample  ⌈T / STEPS⌉, behind which convolutions halve the number of steps twice: ⌈T / READ⌉
     scale      pooled
-    members    FEW_MEMBERS where fewer than FEW sequences train, else 1
+    members    FEW_MEMBERS where fewer than FEW sequences of numbers or FEW_TEXTS texts train, else 1
 
 So it is where the validation part has fewer than LEAST_VALIDATION sequences, or the training fewer than
 LEAST_TRIED steps; texts have no front, and each step alone. Else the other scale is tried, then the other
@@ -26,9 +26,11 @@ from unrolled.files.messages import counted, option
 from unrolled.tasks.inputs import (
     FEW,
     FEW_MEMBERS,
+    FEW_TEXTS,
     LONG,
     READ,
     STEPS,
+    TEXT_DROPOUT,
     PooledModelConfig,
     default_pooling,
 )
@@ -45,11 +47,12 @@ DEVIATIONS = 2.0
 
 def fixed(model: PooledModelConfig, train: Sequences) -> PooledModelConfig:
     """The options with a usual one for each that is open."""
-    usual: Options = {"scale": "pooled", "pooling": default_pooling(model, train.is_text), "members": 1}
+    usual: Options = {"scale": "pooled", "pooling": default_pooling(model, train.is_text)}
+    usual["members"] = FEW_MEMBERS if len(train) < (FEW_TEXTS if train.is_text else FEW) else 1
+    usual["input_dropout"] = TEXT_DROPOUT if train.is_text else 0.0
     if train.is_text:
         usual |= {"front": "none", "subsample": 1}
     else:
-        usual["members"] = FEW_MEMBERS if len(train) < FEW else 1
         front = model.front or ("conv" if _length(train) >= LONG else "none")
         usual |= _reading(front, train)
     return model.model_copy(update=_open(model, usual))

@@ -4,9 +4,9 @@ What the outputs o of the network (blocks/pooled.py) say of the classes is in co
 losses are in class_losses.py. Classes are those of the training part, in the order of their names, or of
 their ranks. Judged by accuracy and macro-F1 (confusion.py), of an order also by ranks (ordinal.py), of
 several labels as multilabel.py says; beside some that need no recurrence: the class of the nearest training
-sequence, of numbers by the series themselves, and by what sums both up (codecs/inputs.py, neighbours.py);
-always the most frequent, and the median of an order. A class that training did not hold cannot be answered
-and counts as wrong (unseen.py).
+sequence, of numbers by the series themselves, and by what sums both up (codecs/inputs.py, neighbours.py); of
+texts naive Bayes (naive_bayes.py); always the most frequent, and the median of an order. A class that
+training did not hold cannot be answered and counts as wrong (unseen.py).
 
 Shapes   x (B, T, I) -> o (B, O) -> p (B, C); the summary of N sequences (N, S)
 """
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from unrolled.batching import splits
 from unrolled.codecs.class_outputs import Multiclass, Multilabel, Ordinal
-from unrolled.codecs.inputs import Inputs
+from unrolled.codecs.inputs import Inputs, TextInputs
 from unrolled.errors import DataError
 from unrolled.files import arrays, labels
 from unrolled.files.examples import Sequences
@@ -37,10 +37,13 @@ from unrolled.tasks.classify_config import ClassifyConfig
 from unrolled.tasks.estimator import Plan
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdicts
 from unrolled.tasks.inputs import Network
-from unrolled.tasks.pooled import Losses, PooledEstimator
+from unrolled.tasks.naive_bayes import NAIVE_BAYES, NaiveBayes
+from unrolled.tasks.pooled import Losses, PooledEstimator, T
 from unrolled.tasks.sources import Source, Sources
 from unrolled.tasks.split_data import Shares, Splits
 from unrolled.tasks.unseen import UNSEEN
+from unrolled.training.config import LEAST_VALIDATION
+from unrolled.training.selection import LOSS
 
 __all__ = ["ClassCodec", "Classifier", "ClassifyConfig", "majority"]
 
@@ -85,10 +88,13 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
         return self._answers(self._data_for(self._source(X, None, lengths)))[1]
 
     def decision_function(self, X: Source = None, *, lengths: Any = None) -> Array:
-        """(N, C) the logits o, whose softmax predict_proba is; of two classes (N,) the second's over the
+        """(N, C) the logits o of each class, of an order ln p; of two classes (N,) the second's over the
         first's."""
-        o: Array = self._outputs_of(self._data_for(self._source(X, None, lengths))).double().numpy()
-        return o[:, 1] - o[:, 0] if o.shape[1] == 2 else o
+        codec, o = self.codec, self._outputs_of(self._data_for(self._source(X, None, lengths)))
+        scores: Array = o.double().numpy()
+        if isinstance(codec.output, Ordinal):
+            scores = np.log(np.maximum(_answers(codec, o)[1], np.finfo(np.float64).tiny))
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 and not codec.multilabel else scores
 
     def _score(self, data: Sequences) -> float:
         """The share of labels that are right; of sequences whose labels are all right."""
@@ -128,6 +134,16 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
         if config.data.multi_label:
             return splits.by_label(sets_of(data, sign_of(data, config.data.label_separator)), *shares)
         return splits.by_class(single_answers(data), *shares)
+
+    def _training(self, training: T, data: Splits[Sequences]) -> T:
+        """Of texts the loss soon rises, of a few answers that are sure and wrong, while more become right."""
+        training = super()._training(training, data)
+        if getattr(training, "select", None) is not None:
+            return training
+        few = data.validation is data.train or len(data.validation) < LEAST_VALIDATION
+        single = not (self._options.data.multi_label or self._options.data.ordinal)
+        usual = "accuracy" if data.train.is_text and single and not few else LOSS
+        return training.model_copy(update={"select": usual})
 
     def _fit(self, config: ClassifyConfig, train: Sequences, inputs: Inputs) -> ClassCodec:
         return ClassCodec.fit(train, inputs, config.data).answered_from(config.classify.label_threshold)
@@ -169,7 +185,7 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
         return class_losses.row_losses(codec, options.class_weights, options.label_smoothing)
 
     def _measures(self, config: ClassifyConfig, codec: ClassCodec, o: Tensor, y: Tensor) -> dict[str, float]:
-        select = config.training.select
+        select = config.training.measure
         if codec.multilabel:
             return multilabel.measures(select, o, y)
         chosen, _ = _answers(codec, o)
@@ -213,7 +229,11 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
         truth = np.array(unseen.numbered(every, names), np.int64)
         near = neighbours.nearest_summaries(codec.summary, codec.inputs.summaries(data))
         answers = {MODEL: self._answers(data)[0]}
-        series, notes = self._nearest(data)
+        bayes, notes = self._naive_bayes(data)
+        if bayes is not None:
+            answers[NAIVE_BAYES] = bayes
+        series, more = self._nearest(data)
+        notes += more
         if series is not None:
             answers[neighbours.NEAREST] = codec.encode(series).numpy()
         answers[f"nearest by {codec.inputs.summed}"] = codec.truth[near]
@@ -238,6 +258,18 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
         sentences += unseen.sentences("classes", new, count, "sequence")
         sentences += confusion.untested("sequence", "classes", names, m)
         return Evaluation(rows, sentences + notes, about, (names, m))
+
+    def _naive_bayes(self, data: Sequences) -> tuple[Classes | None, list[str]]:
+        """Its answers (N,), and a sentence where there are none; neither of numbers."""
+        codec, inputs = self.codec, self.codec.inputs
+        if not isinstance(inputs, TextInputs):
+            return None, []
+        train, sentences = self._train_part()
+        if train is None:
+            return None, sentences
+        sizes = inputs.tokenizer.size, len(codec.classes)
+        fitted = NaiveBayes.fit(inputs.rows(train), codec.encode(train).numpy(), *sizes)
+        return fitted.answers(inputs.rows(data)), []
 
     def _draw(self, folder: Path) -> None:
         if self.codec.multilabel:

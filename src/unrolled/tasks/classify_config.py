@@ -96,10 +96,11 @@ class ClassifyTraining(PooledTraining):
 
     in_short: ClassVar[tuple[str, ...]] = ("minutes", "learning_rate", "select")
 
-    select: Literal["loss", "accuracy", "macro-f1", "micro-f1", "kappa", "rank-error"] = select_by(
+    select: Literal["loss", "accuracy", "macro-f1", "micro-f1", "kappa", "rank-error"] | None = select_by(
         "accuracy (share of right classes, or of sequences with all labels right), macro-f1 (mean F1 of "
         "classes, rare ones alike), micro-f1 (F1 of all labels together), kappa or rank-error (ordinal: by "
-        "how many classes answers are off)"
+        "how many classes answers are off)",
+        "loss; one class of texts: accuracy",
     )
 
 
@@ -120,7 +121,7 @@ class ClassifyConfig(PooledConfig):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        owner = BELONGS.get(self.training.select)
+        owner = BELONGS.get(self.training.measure)
         if owner is not None and not getattr(self.data, owner):
             raise ValueError(
                 f"{option('select', self.training.select)} belongs to {option(owner)}; set both, or "

@@ -16,7 +16,7 @@ from unrolled.files.reading import read_sequences
 from unrolled.ops.torch import Network as AnyNetwork
 from unrolled.tasks.config import PathName, Rate, Size, several
 from unrolled.tasks.embedding import begin_with, embedding
-from unrolled.tasks.model import Bidirectional, Hidden, InputDropout, recurrent
+from unrolled.tasks.model import Bidirectional, Hidden, recurrent
 from unrolled.tasks.shared_options import (
     SYMBOLS,
     AugmentedModelConfig,
@@ -76,10 +76,12 @@ PooledDropout = Annotated[
 # Where no other numbers are named: steps of series of numbers that recurrent layers read at most, about, or
 # convolutions; and from how many on there are convolutions.
 STEPS, READ, LONG = 48, 192, 80
-# Of so few sequences, which are soon read, so many networks are trained.
-FEW, FEW_MEMBERS = 300, 3
+# Of so few sequences, or texts, which are soon read, so many networks are trained.
+FEW, FEW_TEXTS, FEW_MEMBERS = 300, 5_000, 3
 # Numbers a step and stages of convolutions.
 FRONT_SIZE, FRONT_STAGES = 64, 2
+# Of texts, whose words are soon learned by heart: of their embeddings, in training.
+TEXT_DROPOUT = 0.5
 BY_TRIAL = f"by a trial from {LEAST_VALIDATION} validation sequences on"
 
 
@@ -94,7 +96,8 @@ class PooledModelConfig(SymbolDropoutConfig, WordVectorsConfig, AugmentedModelCo
         ge=1,
         le=64,
         description="networks, each with weights of its own, whose outputs are averaged: an ensemble in one "
-        f"model, slower by as many times (numbers: {FEW_MEMBERS} where fewer than {FEW} sequences train; 1)",
+        f"model, slower by as many times ({FEW_MEMBERS} where fewer than {FEW} sequences of numbers or "
+        f"{FEW_TEXTS:,} texts train; 1)",
     )
     hidden: Hidden = 128
     bidirectional: Bidirectional = True
@@ -122,7 +125,11 @@ class PooledModelConfig(SymbolDropoutConfig, WordVectorsConfig, AugmentedModelCo
         "all, or those steps that attention weighs most; or several of them together (last, mean and max; "
         "texts: attention and max)",
     )
-    input_dropout: InputDropout = 0.0
+    input_dropout: Rate | None = Field(
+        default=None,
+        description="share of what the recurrent layers read that is left out by chance in training; more "
+        f"learns small data less by heart (0; texts: {TEXT_DROPOUT})",
+    )
     output_dropout: PooledDropout = 0.0
     embedding_size: Size = Field(
         default=64,
@@ -184,7 +191,7 @@ def pooled(encoder: Embedding | Numbers, config: PooledModelConfig, outputs: int
     kinds = config.pooling or default_pooling(config, isinstance(encoder, Embedding))
     parts = tuple(Pooling.of(kind, layer.output_size, layer.forward) for kind in kinds)
     pooling = Poolings(parts) if len(parts) > 1 else parts[0]
-    rates = config.input_dropout, config.output_dropout
+    rates = config.input_dropout or 0.0, config.output_dropout
     head = Linear(pooling.outputs, outputs)
     alone = Pooled(encoder, layer, pooling, head, *rates, subsample=k, front=front)
     return ensemble(alone, config.members or 1)

@@ -7,6 +7,7 @@ are judged (`_judge`) and drawn (`_draw`), and what a row of `frame` says.
 Shapes   batch x (B, T, I) or (B, T), lengths (B,), y (B,) -> o (B, O), losses (B,)
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -47,7 +48,7 @@ from unrolled.tasks.sources import Source, paths
 from unrolled.tasks.split_data import Splits
 from unrolled.tasks.trained import Codec
 from unrolled.training.batches import Step
-from unrolled.training.config import LearningRate, Schedule
+from unrolled.training.config import LEAST_STEPS, LearningRate, Schedule
 from unrolled.training.generators import own_generators
 from unrolled.training.loop import Training
 from unrolled.training.progress import Reporter
@@ -57,6 +58,8 @@ Losses = Callable[[Tensor, Tensor], Tensor]
 
 # Sequences that go through a network at once where nothing is learnt.
 BATCH = 256
+# Passes over texts where neither epochs, steps nor minutes are named: more learn them by heart.
+TEXT_EPOCHS = 10
 
 
 class PooledTraining(TaskTraining):
@@ -137,6 +140,7 @@ def _weighed(losses: Tensor, w: Tensor | None) -> Tensor:
 
 
 C = TypeVar("C", bound=PooledConfig)
+T = TypeVar("T", bound=PooledTraining)
 K = TypeVar("K", bound=PooledCodec)
 
 
@@ -234,6 +238,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
 
     def _prepare(self, config: C, data: Splits[Sequences], start: K | None) -> Prepared[C, K]:
         chosen: tuple[str, ...] = ()
+        config = config.model_copy(update={"training": self._training(config.training, data)})
         if start is None:
             model, chosen = self._chosen(config, data)
             config = config.model_copy(update={"model": model})
@@ -264,6 +269,15 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             (data.sizes(), *data.train.notes, *notes, *chosen),
             None if fitted_after is None else tuned,
         )
+
+    def _training(self, training: T, data: Splits[Sequences]) -> T:
+        """With what the kind of the data decides where the options leave it open."""
+        named = training.epochs or training.steps or training.minutes
+        if named or not data.train.is_text:
+            return training
+        per_epoch = -(-len(data.train) // training.batch_size)
+        epochs = max(TEXT_EPOCHS, math.ceil(LEAST_STEPS / per_epoch))
+        return training.model_copy(update={"epochs": epochs})
 
     def _chosen(self, config: C, data: Splits[Sequences]) -> tuple[PooledModelConfig, tuple[str, ...]]:
         """How sequences are read where the options leave it open."""
