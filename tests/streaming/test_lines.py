@@ -10,6 +10,7 @@ from tests.streaming.stub import ORDER, Stub, answers, notes_of, streamed
 from unrolled import LanguageModel
 from unrolled.errors import ConfigError, DataError, RunError, TrainingError
 from unrolled.files.text import text_of
+from unrolled.models.model import Column
 from unrolled.streaming import pipes
 from unrolled.streaming.sessions import Every
 
@@ -62,6 +63,32 @@ def test_formats_say_the_same():
     }
     for name, text in forms.items():
         assert np.array_equal(bits(answers(Stub(), text)), wanted(VALUES)), name
+
+
+class Numbered(Stub):
+    """Reads what training without a header did: columns 2 and 3 by their numbers."""
+
+    def columns(self):
+        return {"3": Column(), "2": Column()}
+
+    def encode(self, chunk):
+        return super().encode([{"b": one["2"], "a": one["3"]} for one in chunk])
+
+
+def test_columns_by_number_need_no_header(tmp_path, capfd):
+    rows = csv(VALUES).split("\n", 1)[1]
+    rows = "".join(f"id,{row}\n" for row in rows.splitlines())
+    replies = answers(Numbered(), rows)
+    assert np.array_equal(bits(replies), wanted(VALUES))
+    assert "the first line is a row" in capfd.readouterr().err
+    assert answers(Numbered(), "1,2,3\n" + rows) == replies
+
+    first, rest = rows[: rows.index("\n") + 1], rows[rows.index("\n") + 1 :]
+    snapshot = {"snapshot": tmp_path / "state"}
+    parts = answers(Numbered(), first, **snapshot) + answers(Numbered(), rest, **snapshot)
+    assert parts == replies
+    with pytest.raises(DataError, match="line 24: column '3': wanted a finite number"):
+        answers(Numbered(), "id,1,x\n", **snapshot)
 
 
 def test_a_table_comes_out_with_every_digit():

@@ -21,8 +21,8 @@ from unrolled.streaming.writers import OUTPUTS
 ABOUT = """Go on with a model line by line: lines in on standard input, an answer out on standard output for
 each, the state carried from one to the next. Needs numpy alone.
 
-  tables of numbers   CSV with a header, or JSON lines, by the names of the columns of the training;
-                      forecasts of the next steps, of more with --ahead
+  tables of numbers   CSV with a header (without, where training had none), or JSON lines, by the names
+                      of the columns of the training; forecasts of the next steps, of more with --ahead
   words to tag        one word a line; an empty line ends the sentence
   text                what its lines are like: nats of each, the likeliest symbols with --next"""
 

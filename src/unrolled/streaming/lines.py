@@ -157,10 +157,14 @@ class _Lines:
                 list(self.columns)
             )
             if isinstance(reader, Csv):
-                reader(text)
+                row = reader(text)
                 self._check_header(reader.header or [])
-                self.session.pass_over(self.line, self.checksum, reader)
-                return None
+                if row is None:
+                    self.session.pass_over(self.line, self.checksum, reader)
+                else:
+                    note("the first line is a row, no header: columns go by their numbers, as in training")
+                    self.session.reader = reader
+                return row
             self.session.reader = reader
         return self.session.reader(text)
 
@@ -180,7 +184,8 @@ class _Lines:
             pass
         fresh = Csv(list(self.columns))
         try:
-            fresh(text)
+            if fresh(text) is not None:
+                return False
             require(fresh.header or [], self.columns)
         except DataError:
             return False

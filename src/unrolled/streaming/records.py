@@ -1,6 +1,7 @@
 """Lines as records, one each.
 
-csv     the first line names the columns, separated by comma, semicolon or tab; cells may stand in quotes
+csv     the first line names the columns, unless training had no names for them; separated by comma,
+        semicolon or tab; cells may stand in quotes
 json    {"column": value, …} in each line, or [values] in the order of the model's columns
 text    the line as it is
 """
@@ -64,18 +65,23 @@ class Reader(Format):
 
 class Csv(Reader):
     """Lines of a table whose first line is its header. The first column may have no name, as that of the
-    numbers of rows that other tools write."""
+    numbers of rows that other tools write. Where the model names its columns by their numbers, as training
+    without a header does, and the first line names them not, it is a row as the others."""
 
     name = "csv"
     separator = ","
 
     def __call__(self, line: str) -> Record | None:
-        """The cells by column; None for the header and for blank lines."""
+        """The cells by column; None for a header and for blank lines."""
         if not line.strip():
             return None
         if self.header is None:
+            line = line.removeprefix("\ufeff")
             self.separator = max(SEPARATORS, key=line.count)
-            self.header = [name.strip() for name in self._cells(line.removeprefix("\ufeff"))]
+            self.header = [name.strip() for name in self._cells(line)]
+            if self._is_row(self.header):
+                self.header = [str(k) for k in range(1, len(self.header) + 1)]
+                return self(line)
             if "" in self.header[1:] or len(set(self.header)) < len(self.header):
                 raise HeaderError(f"wanted a header of distinct names, got {listed(self.header)}; correct it")
             return None
@@ -94,6 +100,10 @@ class Csv(Reader):
         self.separator = about["separator"]
         if self.separator not in SEPARATORS or self.header is None:
             raise ValueError("no header")
+
+    def _is_row(self, cells: Sequence[str]) -> bool:
+        numbered = bool(self.columns) and all(name.isdecimal() for name in self.columns)
+        return numbered and not set(self.columns) <= set(cells)
 
     def _cells(self, line: str) -> list[str]:
         try:
