@@ -16,6 +16,7 @@ from unrolled.files.reading import read_sequences
 from unrolled.files.series import read_series
 from unrolled.files.table import open_table
 from unrolled.files.tagging import read_tagged
+from unrolled.files.text import open_text
 
 
 @pytest.fixture
@@ -75,8 +76,37 @@ def test_series_in_fields(write):
     ]
 
 
+def test_objects_in_fields_and_lists_of_steps_become_columns(write):
+    rows = [
+        {"meta": {"id": 7}, "review": {"text": "fine", "more": {"stars": 5}}, "x": [[1, 2], [3, None]]},
+        {"meta": None, "review": {"text": "poor"}, "x": [[5, 6], None]},
+    ]
+    assert open_table(write(rows)).frame.to_dict(as_series=False) == {
+        "meta.id": [7, None],
+        "review.text": ["fine", "poor"],
+        "review.more.stars": [5, None],
+        "x.1": [[1, 3], [5, None]],
+        "x.2": [[2, None], [6, None]],
+    }
+    steps = [{"x": [{"b": 1, "a": 2}, {"a": 3}]}]
+    assert open_table(write(steps)).frame.to_dict(as_series=False) == {"x.b": [[1, None]], "x.a": [[2, 3]]}
+
+
+def test_parts_of_objects_are_found_by_their_last_name(write):
+    texts = [{"user": {"id": 1}, "review": {"text": text}, "y": {"label": text[0]}} for text in ("ab", "cd")]
+    data = read_sequences(write(texts))
+    assert data.inputs == ("ab", "cd") and data.answers == ("a", "c")
+    assert data.names == ("1", "2")  # a part called id may name who wrote it
+    assert list(open_text(write(texts)).lines()) == ["ab", "cd"]
+    pairs = read_pairs(write([{"translation": {"target": "b", "more": 1, "source": "a"}}]))
+    assert pairs.inputs == ("a",) and pairs.answers == ("b",)
+    wide = [{"x": [[1, 2], [3, 4]], "label": "u"}, {"x": [[5, 6]], "label": "v"}]
+    assert [x.tolist() for x in read_sequences(write(wide)).inputs] == [[[1, 2], [3, 4]], [[5, 6]]]
+
+
 def test_words_and_their_tags_in_fields(write):
     path = write([{"id": 7, "tokens": ["EU", "rejects"], "ner_tags": ["B", "O"]}])
+    assert read_tagged(path, Query()).answers == (("B", "O"),)
     data = read_tagged(path, Query(text="tokens", target="ner_tags"))
     assert data.inputs == (("EU", "rejects"),) and data.answers == (("B", "O"),) and data.names == ("7",)
 
@@ -100,11 +130,13 @@ WRONG = {
         "(no number that is read: NaN); write each row in one line, null where there is no",
     ),
     "twice": ('{"x": 1, "x": 2}', "(a name stands twice)"),
-    "nested": (
-        '{"x": {"y": 1}}',
-        "line 1, 'x': wanted a text, a number, true, false, null, or a list of such",
+    "deep": ('{"x": [[[1]], [[2]]]}', "got [1]; write a field for each of its parts"),
+    "steps of two sizes": (
+        '{"x": [[1, 2], [3]]}',
+        "line 1, 'x': wanted 2 values as in step 1, got 1 in step 2; write as many at all steps",
     ),
-    "lists in lists": ('{"x": [[1], [2]]}', "got [1] in it; write a field for each of its parts"),
+    "steps of two kinds": ('{"x": [{"a": 1}, 3]}', "'x': wanted an object as its other steps, got 3 in"),
+    "one name": ('{"x": {"y": 1}, "x.y": 2}', "two fields are called 'x.y'; rename one"),
     "mixed": (
         '{"x": 1}\n{"x": [2]}',
         "line 1, 'x': wanted a list, as in line 2, got 1; write the same in all",

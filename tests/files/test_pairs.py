@@ -23,7 +23,9 @@ def as_rows(pairs):
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.txt", "a"])
 @pytest.mark.parametrize(
-    "header", ["", "source\ttarget\n", "\ufeffSRC\tTgt\r\n"], ids=["none", "usual", "Windows"]
+    "header",
+    ["", "source\ttarget\n", "\ufeffSRC\tTgt\r\n", "English\tfrench\n", "en\tfr\n"],
+    ids=["none", "usual", "Windows", "languages", "codes"],
 )
 def test_quotes_in_tsv_are_plain_and_a_header_is_found(tmp_path, name, header):
     path = written(tmp_path, name, header + TSV + "\n\n")

@@ -245,3 +245,13 @@ def test_sentences_with_wrong_lines_are_left_out(tmp_path):
     assert untagged.inputs == data.inputs and untagged.left_out == data.left_out
     with pytest.raises(DataError, match=r"line 4: wanted 2 columns .*; or leave such rows out"):
         read_tagged(path, Query(answers=False, layout=Layout(2, False), skip_wrong=False))
+
+
+def test_a_sentence_that_is_named_once_goes_on_in_the_rows_below(tmp_path):
+    table = "Sentence #,Word,POS,Tag\nSentence: 1,Ann,P,B\n,sings,V,O\n,.,.,O\nSentence: 2,Bob,P,B\n"
+    data = read(written(tmp_path, "a.csv", table))
+    assert data.inputs == (("Ann", "sings", "."), ("Bob",)) and data.names == ("Sentence: 1", "Sentence: 2")
+    assert data.answers == (("B", "O", "O"), ("B",))
+    assert "column 'Sentence #': rows without a name belong to the sequence above" in data.notes
+    with pytest.raises(DataError, match="line 4, column 'Sentence #': wanted the name of a sequence"):
+        read(written(tmp_path, "b.csv", table.replace("\n,sings", "\nSentence: 1,sings")))

@@ -16,7 +16,10 @@ def is_value(name: str) -> bool:
     return bool(_VALUE.fullmatch(name)) or is_time(name)
 
 
-def usual(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """The column that has one of the names, in any case; of several the one whose name stands first."""
+def usual(columns: Sequence[str], names: Sequence[str], nested: bool = False) -> str | None:
+    """The column that has one of the names, in any case; of several the one whose name stands first. `nested`:
+    else one that has it behind its last point, as parts of a field of JSON lines do."""
     folded = {column.casefold(): column for column in reversed(columns)}
+    if nested:
+        folded = {name.rpartition(".")[2]: column for name, column in folded.items()} | folded
     return next((folded[name] for name in names if name in folded), None)

@@ -2,12 +2,15 @@
 
     {"id": "a", "x": [0.5, null, 2], "label": "calm"}      a list is a series in a field
     {"text": "Well, well", "label": "storm"}
+    {"review": {"text": "Well, well"}, "label": "storm"}          an object in a field: column review.text
+    {"x": [[0.5, 1], [null, 2]], "label": "calm"}                 a list of steps: columns x.1 and x.2
+    {"x": [{"a": 0.5, "b": 1}, {"a": null, "b": 2}], "y": "calm"}           x.a and x.b
 
-A value is a text, a number, true or false, null, or a list of such. A row may lack a name: null.
+A value is a text, a number, true or false, null, a list or an object of such. A row may lack a name: null.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +50,7 @@ def read_json_lines(
             wrong[place] = str(error).removeprefix(f"{place}: ")
     if not rows:
         raise DataError(f"{path}: no line is an object; wanted one for each row")
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = _names(rows)
     sizes = f"{counted(len(rows), 'row')} of {counted(len(names), 'column')}"
     require_few(path, sizes, len(rows) * len(names), columns=len(names))
     columns = {name: _column(path, lines, name, [row.get(name) for row in rows]) for name in names}
@@ -55,7 +58,8 @@ def read_json_lines(
 
 
 def row_of(place: str, line: str) -> dict[str, Any]:
-    """What a line holds. DataError where that is no object of plain values and lists of them."""
+    """What a line holds, flat: objects in fields and lists of steps as a field for each of their parts.
+    DataError where that is no object of plain values and lists of them."""
     try:
         row = json_text.parse(line)
     except ValueError as error:
@@ -68,14 +72,58 @@ def row_of(place: str, line: str) -> dict[str, Any]:
             f'{place}: wanted an object such as {{"x": 1}}, got {shown(row)}; write each row as one, in '
             "one line"
         )
-    for name, value in row.items():
-        inside = value if isinstance(value, list) else [value]
-        if odd := [one for one in inside if not isinstance(one, _PLAIN)]:
+    flat: dict[str, Any] = {}
+    for name, value in _flat(place, row):
+        if name in flat:
+            raise WrongLineError(f"{place}: two fields are called {shown(name)}; rename one")
+        flat[name] = value
+    return flat
+
+
+def _names(rows: list[dict[str, Any]]) -> list[str]:
+    """Of all columns; a field that is an object, and null in some rows, is none."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    parents = {name[:dot] for name in names for dot, sign in enumerate(name) if sign == "."}
+    return [name for name in names if name not in parents or any(row.get(name) is not None for row in rows)]
+
+
+def _flat(place: str, row: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """The plain values of a row, and lists of them, by the names that lead there with points between."""
+    for key, value in row.items():
+        name = before + key
+        if isinstance(value, dict):
+            yield from _flat(place, value, f"{name}.")
+        elif isinstance(value, list) and any(isinstance(step, list | dict) for step in value):
+            yield from _of_steps(f"{place}, {shown(name)}", name, value)
+        else:
+            yield name, value
+
+
+def _of_steps(place: str, name: str, steps: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """A list for each value of the steps, which are lists or objects of plain values, of one kind; null where
+    a step lacks it."""
+    first = next(step for step in steps if step is not None)
+    kind = dict if isinstance(first, dict) else list
+    for number, step in enumerate(steps, 1):
+        if step is not None and not isinstance(step, kind):
             raise WrongLineError(
-                f"{place}, {shown(name)}: wanted a text, a number, true, false, null, or a list of such, got "
-                f"{shown(odd[0])} in it; write a field for each of its parts"
+                f"{place}: wanted {'an object' if kind is dict else 'a list'} as its other steps, got "
+                f"{shown(step)} in step {number}; write the same at all steps"
             )
-    return row
+        if isinstance(step, list) and len(step) != len(first):
+            raise WrongLineError(
+                f"{place}: wanted {counted(len(first), 'value')} as in step 1, got {len(step)} in step "
+                f"{number}; write as many at all steps, null where there is none"
+            )
+    each = [{} if step is None else step if kind is dict else dict(enumerate(step, 1)) for step in steps]
+    for key in dict.fromkeys(key for step in each for key in step):
+        values = [step.get(key) for step in each]
+        if odd := [one for one in values if not isinstance(one, _PLAIN)]:
+            raise WrongLineError(
+                f"{place}: wanted a text, a number, true, false or null as the values of a step, got "
+                f"{shown(odd[0])}; write a field for each of its parts"
+            )
+        yield f"{name}.{key}", values
 
 
 def _column(path: str, lines: Sequence[int], name: str, values: list[Any]) -> pl.Series:

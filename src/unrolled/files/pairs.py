@@ -8,7 +8,7 @@ a list                  of pairs (source, target), or of sources
 
 A file that ends in .csv, .parquet or .pq is one, .tsv and .tab are TSV; of any other the first line tells:
 TSV where it holds a tab, else lines. TSV and CSV need no header: their first line is one where it names
-columns as the caller does, or holds usual names of both sides. Blanks at the ends of a side, and empty lines
+columns as the caller does, or holds usual names of both sides, or the names of two languages. Blanks at the ends of a side, and empty lines
 at the end of a file, do not count. A source may stand in several pairs: its targets are all right.
 """
 
@@ -36,6 +36,12 @@ from unrolled.files.table import FOREIGN_TABLES, Table
 
 SOURCES = ("source", "src", "input", "question")
 TARGETS = ("target", "tgt", "trg", "output", "answer")
+# What heads a column of texts in a language: its English name or two letters.
+_LANGUAGES = frozenset(
+    "arabic chinese czech danish dutch english finnish french german greek hebrew hindi hungarian italian "
+    "japanese korean norwegian polish portuguese romanian russian spanish swedish turkish ukrainian "
+    "ar zh cs da nl en fi fr de el he hi hu it ja ko no pl pt ro ru es sv tr uk".split()
+)
 
 _WANTED = "pairs of texts in TSV, CSV, Parquet or two text files"
 
@@ -155,6 +161,8 @@ def _is_header(query: Query, names: Sequence[str]) -> bool:
     named = [name for name in (query.source, query.target) if name is not None]
     if named:
         return any(name in names or not name.isdecimal() for name in named)
+    if len(names) == 2 and len(set(names)) == 2 and all(name.casefold() in _LANGUAGES for name in names):
+        return True
     source, target = usual(names, SOURCES), usual(names, TARGETS)
     return source is not None and (target is not None or (len(names) == 1 and not query.answers))
 
@@ -211,7 +219,10 @@ def _rows(table: Table, source: str, target: str | None) -> Pairs:
 def _columns(table: Table, query: Query) -> tuple[str, str | None]:
     """Those that were named or have usual names; of two columns the first is the source."""
     names = table.frame.columns
-    source, target = query.source or usual(names, SOURCES), query.target or usual(names, TARGETS)
+    source, target = (
+        query.source or usual(names, SOURCES, nested=True),
+        query.target or usual(names, TARGETS, nested=True),
+    )
     if not query.answers and target not in names:
         target = None
     replace(query, source=source, target=target).check_roles()

@@ -203,7 +203,7 @@ def find_target(table: Table, query: Query, taken: Sequence[str | None]) -> tupl
             return query.target, []
         return None, []
     left = [column for column in table.frame.columns if column not in (*taken, *query.known)]
-    column = usual(left, query.usual_targets)
+    column = usual(left, query.usual_targets, nested=True)
     if query.answers and column in (None, "y", "Y"):  # y may well be a coordinate
         words = [name for name in left if name not in table.numeric]
         column = words[0] if len(words) == 1 else column

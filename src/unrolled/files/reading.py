@@ -154,7 +154,7 @@ def _kind(table: Table, query: Query) -> str:
         return "a list of recordings"
     if query.time is not None or query.features:
         return _LONG
-    text = usual(table.frame.columns, [name for name in TEXTS if name not in query.usual_targets])
+    text = usual(table.frame.columns, [name for name in TEXTS if name not in query.usual_targets], nested=True)
     is_text = query.id is None and text is not None and table.frame[text].dtype == pl.String
     if is_text and not _has_steps(table, query):
         return "a table of texts"
@@ -164,7 +164,7 @@ def _kind(table: Table, query: Query) -> str:
 def _has_steps(table: Table, query: Query) -> bool:
     """Whether ids repeat and there are numbers beside the answers."""
     columns = table.frame.columns
-    id, target = usual(columns, IDS), query.target or usual(columns, query.usual_targets)
+    id, target = usual(columns, IDS), query.target or usual(columns, query.usual_targets, nested=True)
     if id is None or not holds_names(table.frame[id]) or table.frame[id].n_unique() == table.frame.height:
         return False
     return bool(table.numeric - {id, target})

@@ -27,9 +27,9 @@ from unrolled.files.query import Query, find_target, written
 from unrolled.files.table import Table, sources_of
 from unrolled.files.tagged import Tagged
 
-_WORDS = ("word", "token", "form", "text")
-_TAGS = ("tag", "tags", "label", "upos", "pos", "ner")
-_SENTENCES = (*IDS, "sentence", "sentence_id", "sent_id")
+_WORDS = ("word", "token", "form", "text", "words", "tokens")
+_TAGS = ("tag", "tags", "label", "upos", "pos", "ner", "ner_tags", "pos_tags", "labels")
+_SENTENCES = (*IDS, "sentence", "sentence_id", "sent_id", "sentence_idx", "sentence #")
 
 
 def read_tagged(source: Any, query: Query) -> Tagged:
@@ -83,14 +83,28 @@ def _read_table(table: Table, query: Query) -> Tagged:
             f"{option('text')} and {option('features')}: a step is a word or numbers; leave one of the two "
             "out"
         )
-    columns = table.frame.columns
     id = find_id(table, query.id, _SENTENCES)
-    word = query.text or (None if query.features else usual(columns, _WORDS))
-    target = query.target or usual([name for name in columns if name not in (id, word)], _TAGS)
+    table = _named_throughout(table, id)
+    columns = table.frame.columns
+    word = query.text or (None if query.features else usual(columns, _WORDS, nested=True))
+    target = query.target or usual([name for name in columns if name not in (id, word)], _TAGS, nested=True)
     query = replace(query, id=id, text=word, target=target)
     query.check_roles()
     data, why = usable_rows(table, query.skip_wrong, lambda rows: _rows(rows, id, word, query), id)
     return replace(data, left_out=why)
+
+
+def _named_throughout(table: Table, id: str) -> Table:
+    """With the name of its sequence in every row, where each name stands once, in the first row alone."""
+    table.require(id)
+    names = table.frame[id]
+    there = names.drop_nulls()
+    if not names.has_nulls() or names[0] is None or there.n_unique() < len(there):
+        return table
+    note = f"column {shown(id)}: rows without a name belong to the sequence above"
+    return replace(
+        table, frame=table.frame.with_columns(names.forward_fill()), notes=(*table.notes, note)
+    )
 
 
 def _rows(table: Table, id: str, word: str | None, query: Query) -> Tagged:

@@ -189,7 +189,7 @@ def _documents(name: str, pieces: Iterator[str]) -> Iterator[str]:
 
 def _document(place: str, line: str) -> str:
     row = row_of(place, line)
-    field = usual(list(row), TEXTS)
+    field = usual(list(row), TEXTS, nested=True)
     text = None if field is None else row[field]
     if not isinstance(text, str):
         raise DataError(

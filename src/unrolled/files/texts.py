@@ -22,7 +22,7 @@ def read_texts(table: Table, query: Query) -> Sequences:
 
 
 def _read(table: Table, query: Query) -> Sequences:
-    column = query.text or usual(table.frame.columns, TEXTS)
+    column = query.text or usual(table.frame.columns, TEXTS, nested=True)
     if query.lines and query.no_header and table.frame.width == 1:
         column, query = table.frame.columns[0], replace(query, target=None)  # texts without answers
     if column is None:

@@ -204,7 +204,7 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
     def _read_source(self, config: LanguageConfig, source: Source, answers: bool = True) -> Text:
         if not isinstance(source, pl.DataFrame):
             return open_text(source, config.data.encoding)
-        column = usual(source.columns, TEXTS)
+        column = usual(source.columns, TEXTS, nested=True)
         if column is None and source.width != 1:
             raise DataError(
                 f"the table: wanted a column of texts, found none by a usual name ({listed(TEXTS)}); name it "
