@@ -37,6 +37,18 @@ def test_answers_and_what_is_odd_about_sources(folder: Path) -> None:
     )
 
 
+def test_answers_alone_a_line_for_each_source(folder: Path) -> None:
+    (folder / "gap.txt").write_text("abd\n\nccd\nabd\n")
+    out = folder / "answers.txt"
+    call = ("predict", folder / "run", folder / "gap.txt", "--skip-wrong", "--best", 2)
+    rows = [row for row in json.loads(unrolled(*call, "--json").out) if row["rank"] == 1]
+    answer = unrolled(*call, "-o", out)
+    assert answer.status == 0
+    assert out.read_text().split("\n") == [*(row["answer"] for row in rows), ""]
+    assert [row["source"] for row in rows] == ["abd", "ccd", "abd"]
+    assert "left out: 1 wrong row\n" in answer.err and "gap.txt, line 2: the source is empty" in answer.err
+
+
 @pytest.mark.parametrize(
     ("call", "status", "complaint"),
     [

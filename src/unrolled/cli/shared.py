@@ -44,7 +44,7 @@ OutFile = Annotated[
         "--output",
         metavar="FILE",
         help="Write all answers to this CSV, Parquet or JSON file, in place of printing some; tags also to "
-        ".conll and .conllu, text as it is.",
+        ".conll and .conllu, translations to .txt, a line for each, text as it is.",
     ),
 ]
 

@@ -31,6 +31,7 @@ from unrolled.errors import ConfigError
 from unrolled.files.messages import either, option, shown
 
 CONLL_ENDINGS = (".conll", ".conllu")
+LINES_ENDING = ".txt"  # of translations
 MOST_NAMES = 5  # of files, in a heading
 
 
@@ -135,6 +136,7 @@ def predict(
     levels = {"quantiles": _levels(ahead.pop("quantiles"))} if "quantiles" in ahead else {}
     _require_one_form(ahead, levels)
     as_conll = out is not None and out.suffix in CONLL_ENDINGS
+    as_lines = out is not None and out.suffix == LINES_ENDING and estimator.task == "translate"
     if out is not None and as_conll:
         predictions = _conll(estimator, data, out)
     elif episodes:
@@ -147,7 +149,9 @@ def predict(
         note(line)
     if left_out is not None:
         _write_left_out(estimator, data, left_out)
-    (printing.text if as_conll else printing.frame)(predictions, out, json)
+    if as_lines:
+        predictions = _lines(predictions)
+    (printing.text if as_conll or as_lines else printing.frame)(predictions, out, json)
 
 
 def _conll(estimator: Any, data: Any, out: Path) -> Any:
@@ -158,6 +162,12 @@ def _conll(estimator: Any, data: Any, out: Path) -> Any:
             f"'{estimator.task}'; name a .csv, .parquet or .json file"
         )
     return estimator.conll(data, out.suffix)
+
+
+def _lines(predictions: Any) -> str:
+    """A line for each source: its best answer."""
+    answers = predictions.filter(rank=1)["answer"]
+    return "".join(f"{' '.join(answer.splitlines())}\n" for answer in answers)
 
 
 def _write_left_out(estimator: Any, data: Any, file: Path) -> None:

@@ -17,8 +17,8 @@ def is_value(name: str) -> bool:
 
 
 def usual(columns: Sequence[str], names: Sequence[str], nested: bool = False) -> str | None:
-    """The column that has one of the names, in any case; of several the one whose name stands first. `nested`:
-    else one that has it behind its last point, as parts of a field of JSON lines do."""
+    """The column that has one of the names, in any case; of several the one whose name stands first.
+    `nested`: else one that has it behind its last point, as parts of a field of JSON lines do."""
     folded = {column.casefold(): column for column in reversed(columns)}
     if nested:
         folded = {name.rpartition(".")[2]: column for name, column in folded.items()} | folded

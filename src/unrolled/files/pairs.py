@@ -8,8 +8,9 @@ a list                  of pairs (source, target), or of sources
 
 A file that ends in .csv, .parquet or .pq is one, .tsv and .tab are TSV; of any other the first line tells:
 TSV where it holds a tab, else lines. TSV and CSV need no header: their first line is one where it names
-columns as the caller does, or holds usual names of both sides, or the names of two languages. Blanks at the ends of a side, and empty lines
-at the end of a file, do not count. A source may stand in several pairs: its targets are all right.
+columns as the caller does, or holds usual names of both sides or the names of two languages. Blanks at the
+ends of a side, and empty lines at the end of a file, do not count. A source may stand in several pairs:
+its targets are all right.
 """
 
 import re
@@ -37,11 +38,13 @@ from unrolled.files.table import FOREIGN_TABLES, Table
 SOURCES = ("source", "src", "input", "question")
 TARGETS = ("target", "tgt", "trg", "output", "answer")
 # What heads a column of texts in a language: its English name or two letters.
-_LANGUAGES = frozenset(
-    "arabic chinese czech danish dutch english finnish french german greek hebrew hindi hungarian italian "
-    "japanese korean norwegian polish portuguese romanian russian spanish swedish turkish ukrainian "
-    "ar zh cs da nl en fi fr de el he hi hu it ja ko no pl pt ro ru es sv tr uk".split()
-)
+_LANGUAGES = {
+    *("arabic", "chinese", "czech", "danish", "dutch", "english", "finnish", "french", "german", "greek"),
+    *("hebrew", "hindi", "hungarian", "italian", "japanese", "korean", "norwegian", "polish", "portuguese"),
+    *("romanian", "russian", "spanish", "swedish", "turkish", "ukrainian"),
+    *("ar", "zh", "cs", "da", "nl", "en", "fi", "fr", "de", "el", "he", "hi", "hu", "it", "ja", "ko", "no"),
+    *("pl", "pt", "ro", "ru", "es", "sv", "tr", "uk"),
+}
 
 _WANTED = "pairs of texts in TSV, CSV, Parquet or two text files"
 

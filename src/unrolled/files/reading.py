@@ -154,7 +154,9 @@ def _kind(table: Table, query: Query) -> str:
         return "a list of recordings"
     if query.time is not None or query.features:
         return _LONG
-    text = usual(table.frame.columns, [name for name in TEXTS if name not in query.usual_targets], nested=True)
+    text = usual(
+        table.frame.columns, [name for name in TEXTS if name not in query.usual_targets], nested=True
+    )
     is_text = query.id is None and text is not None and table.frame[text].dtype == pl.String
     if is_text and not _has_steps(table, query):
         return "a table of texts"

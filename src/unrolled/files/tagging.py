@@ -102,9 +102,7 @@ def _named_throughout(table: Table, id: str) -> Table:
     if not names.has_nulls() or names[0] is None or there.n_unique() < len(there):
         return table
     note = f"column {shown(id)}: rows without a name belong to the sequence above"
-    return replace(
-        table, frame=table.frame.with_columns(names.forward_fill()), notes=(*table.notes, note)
-    )
+    return replace(table, frame=table.frame.with_columns(names.forward_fill()), notes=(*table.notes, note))
 
 
 def _rows(table: Table, id: str, word: str | None, query: Query) -> Tagged:

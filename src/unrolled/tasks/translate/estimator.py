@@ -100,7 +100,8 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         return float(row["exact match"])
 
     def notices(self, data: Source = None) -> list[str]:
-        """Where symbols stand that training did not hold, or held too seldom."""
+        """What was left out, and where symbols stand that training did not hold, or held too seldom."""
+        left_out = super().notices(data)
         pairs, side = self._data_for(data), self.codec.source
         unknown = [
             (place, symbol)
@@ -110,10 +111,11 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
             if number == side.unknown
         ]
         if not unknown:
-            return []
+            return left_out
         place, symbol = unknown[0]
         others = f", and {counted(len(unknown) - 1, 'other symbol')} likewise" if len(unknown) > 1 else ""
-        return [f"{place}: {shown(symbol)} is not among the symbols of training, it is read as <unk>{others}"]
+        odd = f"{place}: {shown(symbol)} is not among the symbols of training, it is read as <unk>{others}"
+        return [*left_out, odd]
 
     def _read_source(self, config: TranslateConfig, source: Source, answers: bool = True) -> Pairs:
         o = config.data
