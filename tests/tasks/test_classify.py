@@ -45,6 +45,24 @@ def turns(N=120, seed=0):
     return from_arrays(X, y)
 
 
+@pytest.mark.parametrize(
+    ("answers", "noted"),
+    [
+        ([f"{k // 2 / 8}" for k in range(60)], True),
+        ([f"{k % 5}" for k in range(30)], False),
+        ([f"{k % 21}" for k in range(90)], False),
+        ([f"n{k // 2}" for k in range(60)], False),
+    ],
+)
+def test_measured_numbers_are_told_from_classes(answers, noted):
+    data, said = from_arrays([np.full((2, 1), k % 7) for k in range(len(answers))], answers), io.StringIO()
+    Classifier(**SMALL | {"epochs": 1}, validation=2, test=1, scale="pooled", front="none").fit(
+        data, report=Lines(said)
+    )
+    assert ("different numbers in" in said.getvalue()) == noted
+    assert ("each a class of its own; to estimate numbers use regress" in said.getvalue()) == noted
+
+
 def test_an_ensemble_learns_and_says_what_each_member_is_alone():
     """A step of plain descent moves each member by a share of its gradient alone, whatever the others are."""
     data, said = turns(60), io.StringIO()

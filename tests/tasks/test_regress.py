@@ -64,6 +64,7 @@ def test_an_answer_that_is_no_number_is_named_with_its_place(learnt, tmp_path, a
     data = from_arrays([np.zeros((2, 2))] * 3, ["1", answer, "2"])
     message = f"sequence 1: wanted a finite number as the answer, got {shown}; correct it"
     message += ", or say that it stands for no value (missing='abc')" if answer == "abc" else ""
+    message += ", or use classify, which names classes"
     with pytest.raises(DataError) as caught:
         learnt.evaluate(data)
     assert str(caught.value) == message

@@ -120,6 +120,26 @@ class TestTraining:
         assert history.kept_epoch == 3
         assert notes[-1] == "the last epoch was the best by its label-error; train longer"
 
+    def test_what_cannot_rise_is_not_to_be_trained_longer(self):
+        report = Reporter()
+        report.note = (notes := []).append
+        Example().train(config(epochs=2), validate=validated([(0.9, 1.0), (0.8, 1.0)]), report=report)
+        assert notes[-1] == "the last epoch was the best by its loss; its accuracy is 1, and cannot rise"
+
+    def test_where_the_last_epoch_is_kept_a_better_one_is_named(self):
+        report = Reporter()
+        report.note = (notes := []).append
+        history = Example().train(
+            config(epochs=3, select="loss", keep="last"),
+            validate=validated([(0.9, 0.1), (0.3, 0.2), (0.4, 0.3)]),
+            report=report,
+        )
+        assert history.kept_epoch == 3
+        assert notes[1:] == [
+            "the last epoch is kept (keep = last, as where fewer than 30 examples validate), though epoch 2 "
+            "had validation loss 0.3, accuracy 0.2"
+        ]
+
     def test_a_resume_goes_on_with_the_best_that_was(self, run, tmp_path):
         """Interrupted behind the best epoch: without what it measured, the sixth would be taken for it."""
         other, values = Run.create(tmp_path / "other", {}, "test"), validated([*EPOCHS[:5], (0.75, 0.8)])

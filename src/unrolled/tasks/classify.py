@@ -26,7 +26,7 @@ from unrolled.batching import splits
 from unrolled.codecs.class_outputs import Multiclass, Multilabel, Ordinal
 from unrolled.codecs.inputs import Inputs, TextInputs
 from unrolled.errors import DataError
-from unrolled.files import arrays, labels
+from unrolled.files import arrays, labels, numerals
 from unrolled.files.examples import Sequences
 from unrolled.files.labels import Kind, SetKind
 from unrolled.files.messages import counted, listed
@@ -46,6 +46,10 @@ from unrolled.training.config import LEAST_VALIDATION
 from unrolled.training.selection import LOSS
 
 __all__ = ["ClassCodec", "Classifier", "ClassifyConfig", "majority"]
+
+# So many classes or more, with so many sequences each on the mean or fewer, and all of them numbers, are
+# rather something measured.
+MANY, SELDOM = 20, 3
 
 Array = NDArray[np.float64]
 Classes = NDArray[np.integer[Any]]
@@ -155,10 +159,11 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
         """Without classes that training does not hold."""
         if codec.multilabel:
             return validation, multilabel.told(codec, validation)
+        notes = _notes_on_numbers(codec)
         known = codec.encode(validation).numpy() != UNSEEN
         new_classes = unseen.joined(codec.classes, single_answers(validation))[len(codec.classes) :]
         if not new_classes:
-            return validation, []
+            return validation, notes
         if not known.any():
             raise DataError(
                 f"{validation.places[0]}: no class of the validation part is in the training part, which has "
@@ -167,7 +172,7 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
         count = counted(int((~known).sum()), "sequence")
         classes = listed(new_classes)
         note = f"{count} to validate with classes that training does not hold have no loss: {classes}"
-        return validation.select(np.flatnonzero(known)), [note]
+        return validation.select(np.flatnonzero(known)), [*notes, note]
 
     @classmethod
     def _outputs(cls, codec: ClassCodec) -> int:
@@ -287,6 +292,17 @@ def _answers(codec: ClassCodec, o: Tensor) -> tuple[NDArray[Any], Array]:
     output = codec.output
     p = softmax(o.double()).numpy() if type(output) is Multiclass else output.probabilities(o.numpy())
     return output.chosen(o.numpy(), p), p
+
+
+def _notes_on_numbers(codec: ClassCodec) -> list[str]:
+    """What to say where classes look like measured numbers: all are numbers, and they seldom come again."""
+    total = len(codec.truth)
+    if len(codec.classes) < max(MANY, total / SELDOM) or None in map(numerals.number, codec.classes):
+        return []
+    return [
+        f"answers: {len(codec.classes):,} different numbers in {total:,} sequences, each a class of its own; "
+        "to estimate numbers use regress"
+    ]
 
 
 def majority(truth: Classes) -> int:

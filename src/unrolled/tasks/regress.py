@@ -210,7 +210,7 @@ def _number(answer: str, place: str) -> float:
     if not math.isfinite(value):
         raise DataError(
             f"{place}: wanted a finite number as the answer, got {shown(answer)}; correct it"
-            f"{or_missing(answer)}"
+            f"{or_missing(answer)}, or use classify, which names classes"
         )
     return value
 

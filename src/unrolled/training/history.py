@@ -106,7 +106,12 @@ def kept_row(rows: Sequence[Row], training: TrainingConfig) -> Any:
     epochs: list[Any] = [row for row in rows if row["kind"] == "epoch"]
     if training.keep == "last" or epochs[-1]["validation_loss"] is None:
         return epochs[-1]
-    return min(epochs, key=lambda row: rank(row, training.measure))
+    return best_row(rows, training.measure)
+
+
+def best_row(rows: Sequence[Row], measure: str) -> Any:
+    """The row of the best epoch by this, of those with a validation part."""
+    return min((row for row in rows if row["kind"] == "epoch"), key=lambda row: rank(row, measure))
 
 
 def kept_steps(rows: Sequence[Row], training: TrainingConfig) -> int:

@@ -28,12 +28,12 @@ from unrolled.interrupts import Interrupts
 from unrolled.training.average import Average
 from unrolled.training.batches import Batch, Batches, Remembering, Step
 from unrolled.training.checkpoints import Checkpoint, Checkpoints
-from unrolled.training.config import COOLDOWN, TrainingConfig
+from unrolled.training.config import COOLDOWN, LEAST_VALIDATION, TrainingConfig
 from unrolled.training.generators import generator_states, own_generators, set_generator_states
-from unrolled.training.history import History, Progress, kept_row, step_stride
+from unrolled.training.history import History, Progress, best_row, kept_row, step_stride
 from unrolled.training.optimizers import learning_rate
 from unrolled.training.progress import Pace, Reporter
-from unrolled.training.selection import LOSS, MEASURES, Validated, measures_text
+from unrolled.training.selection import LOSS, MEASURES, Validated, measures_of, measures_text
 from unrolled.training.state import State, carried, to_device
 from unrolled.training.update import NotFiniteError, Update, first_not_finite
 
@@ -193,10 +193,22 @@ class Training(Generic[Batch]):
         validation = "" if loss is None else f", validation {name} {loss:.4g}{measures_text(row)}"
         self.report.note(f"stopped: {stopped}; kept {weights}epoch {kept} of {last}{validation}")
         if self.best is not None and last > 1 and kept in (1, last):
-            self.report.note(self._at_an_end(kept))
+            self.report.note(self._at_an_end(kept, row))
+        if self.config.keep == "last" and loss is not None:
+            self._tell_of_a_better(kept)
         return History(tuple(self.rows), kept, loss, stopped, self._seconds())
 
-    def _at_an_end(self, kept: int) -> str:
+    def _tell_of_a_better(self, last: int) -> None:
+        """Why the last epoch is kept, where another had a lower validation loss."""
+        best = best_row(self.rows, self.config.measure)
+        if best["epoch"] != last:
+            self.report.note(
+                f"the last epoch is kept (keep = last, as where fewer than {LEAST_VALIDATION} examples "
+                f"validate), though epoch {best['epoch']} had validation loss {best['validation_loss']:.4g}"
+                f"{measures_text(best)}"
+            )
+
+    def _at_an_end(self, kept: int, row: Row) -> str:
         """What it means that the first or the last epoch was the best."""
         if kept == 1:
             return (
@@ -205,6 +217,8 @@ class Training(Generic[Batch]):
             )
         if self.config.schedule != "constant":
             return "the last epoch was the best, as it is meant to be where the learning rate falls to zero"
+        if measures_of(row).get(self.config.measure) == 1 and MEASURES[self.config.measure]:
+            return f"the last epoch was the best by its loss; its {self.config.measure} is 1, and cannot rise"
         if self.config.measure != LOSS:
             return f"the last epoch was the best by its {self.config.measure}; train longer"
         return "the last epoch was the best: the loss was still falling; train longer"
