@@ -209,6 +209,15 @@ def test_a_verdict_covers_what_was_compared_and_says_what_was_not(tmp_path, monk
     assert cut == ["what follows step 5 of 1 sequence"] * report.cut
 
 
+def test_a_reason_why_something_is_not_compared_is_said_once(tmp_path, monkeypatch):
+    fitted(backward(40), out=tmp_path / "run", epochs=1)
+    monkeypatch.setattr(verifying.Trial, "model", property(lambda trial: refuse()))
+    (tmp_path / "pairs.tsv").write_text("abc\tc\n")
+    answer = unrolled("verify", tmp_path / "run", tmp_path / "pairs.tsv")
+    assert answer.status == 0 and answer.out.count("such a model needs torch") == 1
+    assert answer.out.count("not compared") > 2
+
+
 def refuse():
     raise ConfigError("such a model needs torch")
 

@@ -135,6 +135,15 @@ def test_a_logarithmic_axis_has_numbers_however_wide_it_is(powers):
     assert 3 <= sum(low <= at <= high for at in axes.get_yticks()) <= 21
 
 
+def test_the_ring_around_the_kept_epoch_is_whole_at_the_end_of_an_axis():
+    epochs = np.arange(1.0, 4)
+    shares = {"accuracy": np.array([0.5, 0.9, 1.0])}
+    drawn = figures.losses(epochs, 1 / epochs, 1 / epochs, 3, "nats", measures=shares)
+    for axes in drawn.axes:
+        ring = axes.lines[-1]
+        assert ring.get_xdata() == [3] and ring.get_marker() == "o" and not ring.get_clip_on()
+
+
 def test_the_kept_epoch_is_told_where_no_line_runs():
     figure = FIGURES["losses"]()
     figure.canvas.draw()

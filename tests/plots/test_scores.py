@@ -1,5 +1,7 @@
 """The plots of scores are drawn for any number of classes and sequences, and show what they were given."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,29 @@ def test_the_confusion_matrix_shows_its_counts_at_their_places():
     placed = {text.get_position(): text.get_text() for text in figure.axes[0].texts}
     assert placed == {(0, 0): "1,200", (1, 0): "3", (1, 1): "7", (2, 1): "2"}, "column, row"
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert names == ["a", "b", "a class of a very…"]
+    assert names == ["a", "b", "a class o…long name"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "rotation"), [(["common", "rare"], 0), (["B-LOC", "O"] * 4, 0), (["a longer name"] * 8, 90)]
+)
+def test_names_below_stand_upright_where_there_is_room(classes, rotation):
+    axes = scores.confusion(np.eye(len(classes), dtype=int), classes, "title").axes[0]
+    assert {label.get_rotation() for label in axes.get_xticklabels()} == {rotation}
+
+
+def test_names_that_differ_at_their_end_are_told_apart():
+    classes = [f"a class that is number {k}" for k in range(12)]
+    axes = scores.confusion(np.eye(12, dtype=int), classes, "title").axes[0]
+    assert len({label.get_text() for label in axes.get_yticklabels()}) == 12
+
+
+def test_large_numbers_below_a_scatter_are_apart():
+    truth = np.linspace(24_000, 193_000, 9)
+    figure = scores.scatter(truth, truth, "km", "title")
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert all(a.x1 + 40 < b.x0 for a, b in pairwise(boxes))
 
 
 @pytest.mark.parametrize("classes, names", [(2, 2), (21, 21), (60, 60), (61, 31), (500, 56)])

@@ -75,8 +75,10 @@ def _verify(
     if json:
         printing.as_json(receipt.as_json(verification))
     else:
-        shown = ("check", "sequences", "steps", "result")
-        rows = [{name: getattr(check, name) for name in shown} for check in verification.checks]
+        rows = [
+            {"check": one.check, "sequences": one.sequences, "steps": one.steps, "result": one.outcome}
+            for one in verification.checks
+        ]
         printing.table(rows, f"{verification.task}, {run}")
     if broken := verification.broken:
         raise DisagreementError(

@@ -53,8 +53,13 @@ class Check:
 
     @property
     def result(self) -> str:
+        return f"not compared: {self.note}" if self.equal is None else self.outcome
+
+    @property
+    def outcome(self) -> str:
+        """The result without the reason why there is none."""
         if self.equal is None:
-            return f"not compared: {self.note}"
+            return "not compared"
         if self.equal:
             return "bit-equal"
         return self.note or f"|Δ| up to {self.difference:.3g}"

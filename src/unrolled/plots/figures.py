@@ -193,7 +193,8 @@ def _by_epoch(axes: Axes, epochs: Array, lines: Mapping[str, tuple[Array, str]],
     for values, color in lines.values():
         axes.plot(epochs, values, color=color, marker="o" if len(epochs) < 3 else "")
     kept = float(values[list(epochs).index(kept_epoch)])
-    axes.plot([kept_epoch], [kept], "o", color=color, markersize=8, fillstyle="none", markeredgewidth=1.6)
+    ring: Any = {"markersize": 8, "fillstyle": "none", "markeredgewidth": 1.6, "clip_on": False}
+    axes.plot([kept_epoch], [kept], "o", color=color, **ring)
     return kept
 
 

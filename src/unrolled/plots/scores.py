@@ -6,13 +6,17 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from unrolled.plots.figures import BLUE, GREY, INK, ORANGE, PALE, Array, shortened, single, styled
+from unrolled.files.messages import cut
+from unrolled.plots.figures import BLUE, GREY, INK, ORANGE, PALE, Array, single, styled
 
 # Above so many classes the cells hold no numbers; above so many more, the axes no names.
 MOST_NUMBERS, MOST_NAMES = 20, 60
 NAME_LENGTH = 18
 MOST_LABELS = 30  # that have bars
+SCATTER_TICKS = 6  # at most, so that large numbers are apart
+LETTER = 0.1  # inches that a letter beside an axis takes at most
 
 
 @styled
@@ -32,9 +36,9 @@ def confusion(counts: Array, classes: Sequence[str], title: str) -> Figure:
         for k, l in np.argwhere(counts):
             ink = "#ffffff" if shade[k, l] > 0.5 else INK
             axes.text(l, k, f"{counts[k, l]:,}", ha="center", va="center", color=ink, fontsize="small")
-    names = [shortened(name, NAME_LENGTH) for name in classes]
+    names = [cut(name, NAME_LENGTH) for name in classes]
     shown = range(0, C, -(-C // MOST_NAMES))
-    upright = C <= MOST_NUMBERS and max(map(len, names)) <= 4
+    upright = C <= MOST_NUMBERS and max(map(len, names)) * LETTER <= side / C
     axes.set_xticks(shown, [names[k] for k in shown], rotation=0 if upright else 90)
     axes.set_yticks(shown, [names[k] for k in shown])
     axes.set_xticks(np.arange(C + 1) - 0.5, minor=True)
@@ -59,7 +63,7 @@ def labels(rows: Sequence[Mapping[str, Any]], title: str) -> Figure:
         bars = axes.barh(np.arange(len(rows)) + 0.36 * k, values, color=colour, height=0.34, label=name)
         texts = ["" if np.isnan(row[name]) else f"{row[name]:.2f}" for row in rows]
         axes.bar_label(bars, texts, padding=3, color=INK, fontsize="small")
-    names = [f"{shortened(row['label'], NAME_LENGTH)} ({row['sequences']:,})" for row in rows]
+    names = [f"{cut(row['label'], NAME_LENGTH)} ({row['sequences']:,})" for row in rows]
     axes.set_yticks(np.arange(len(rows)) + 0.18, names)
     axes.set_ylim(len(rows) - 0.4, -0.4)
     axes.grid(False)
@@ -82,6 +86,7 @@ def scatter(truth: Array, answer: Array, name: str, title: str) -> Figure:
     axes.annotate(
         "equal", (high, high), (-8, 2), textcoords="offset points", color=GREY, ha="right", va="bottom"
     )
+    axes.xaxis.set_major_locator(MaxNLocator(SCATTER_TICKS))
     axes.grid(True, axis="both")
     axes.set_aspect("equal", adjustable="datalim")
     axes.set(title=title, xlabel=f"{name}: truth", ylabel=f"{name}: the model's answer")
