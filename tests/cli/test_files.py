@@ -173,3 +173,11 @@ def test_numbers_and_words_for_no_value_and_wrong_rows_of_a_series(tmp_path: Pat
         for run, one in (("odd", lines), ("bare", [*lines[:2], "91,", "92,", "93,"]))
     ]
     assert said[0] == said[1] and len(said[0].splitlines()) == 4
+
+
+def test_the_folder_of_what_is_packed_is_called_as_what_is_in_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"word {k % 2},{k % 2}\n" for k in range(20))
+    (tmp_path / "notes.csv.gz").write_bytes(gzip.compress(f"text,label\n{rows}".encode()))
+    answer = unrolled("train", "classify", "notes.csv.gz", "--hidden", 3, "--epochs", 1)
+    assert answer.status == 0 and (tmp_path / "runs" / "classify-notes").is_dir()

@@ -93,6 +93,13 @@ def test_data_in_memory_have_answers_beside_them(X):
             "X: wanted a path, pathlib.Paths in a list, a frame .*, got a int; give one of these",
         ),
         ({"x": [1]}, None, None, "got a dict"),
+        (FRAME, "text", None, r"a column of answers is named where the estimator is made \(target='text'"),
+        (
+            [FRAME, FRAME],
+            [1, 2],
+            None,
+            r"give each sequence as an array \(frame.to_numpy\(\)\), or one frame",
+        ),
         ("a.csv", [1], None, "y: the answers of a str stand in it; leave y out, or give X in memory"),
         (from_arrays([[1.0]]), [1], None, r"what was read already \(Examples\) stand in it"),
         (FRAME, None, [1, 2], "lengths are those of a padded array"),

@@ -63,6 +63,13 @@ def test_measured_numbers_are_told_from_classes(answers, noted):
     assert ("each a class of its own; to estimate numbers use regress" in said.getvalue()) == noted
 
 
+def test_how_coarse_an_accuracy_of_few_sequences_is_stands_beside_it():
+    model = Classifier(**SMALL, validation=30, test=4).fit(turns(60))
+    coarse = "4 sequences judged: one more that is right adds 0.25 to the accuracy"
+    assert coarse in model.evaluation.verdict
+    assert not any("sequences judged" in line for line in model.evaluate(turns(90, seed=1)).verdict)
+
+
 def test_an_ensemble_learns_and_says_what_each_member_is_alone():
     """A step of plain descent moves each member by a share of its gradient alone, whatever the others are."""
     data, said = turns(60), io.StringIO()

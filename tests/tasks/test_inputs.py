@@ -14,7 +14,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.examples import Sequences
 from unrolled.tasks.config import from_sections
-from unrolled.tasks.inputs import PooledModelConfig, SequencesConfig, fit_inputs, network_of, read
+from unrolled.tasks.inputs import PooledModelConfig, SequencesConfig, fit_inputs, network_of, read, remarks
 from unrolled.tasks.pooled import PooledConfig
 from unrolled.tasks.sources import files_of
 
@@ -55,6 +55,22 @@ def test_missing_values_are_the_last_known_ones_or_the_mean_and_flagged():
     z = (4.0 - 6.0) / 2.0
     assert found.dtype == np.float32
     assert found.tolist() == [[0, 0, 1], [0, 0, 1], [0, z, 0], [0, z, 1]], "only y was missing in training"
+
+
+def test_what_is_missing_or_constant_in_columns_is_said():
+    data = replace(
+        numbers([[1.0, NAN, 7.0], [3.0, 8.0, 7.0], [NAN, NAN, 7.0]], [[2.0, 1.0, NAN]]), named=True
+    )
+    codec = fitted(data)
+    assert remarks(codec, data) == [
+        "missing: 50.0% of 'x1', 25.0% of 'x0', 25.0% of 'x2'; the value before is read there, beside a mark",
+        "the same at every step of the training part, so of no use: 'x2'",
+    ]
+    assert remarks(codec, replace(data, named=False)) == []  # rows of images, whose edges are alike
+    whole = replace(numbers([[1.0], [2.0]]), named=True)
+    assert remarks(fitted(whole), whole) == []
+    many = replace(numbers([[NAN, 1.0] * 7, [0.0] * 14]), named=True)
+    assert "'x8', 2 columns more; the value" in remarks(fitted(many), many)[0]
 
 
 def test_of_its_own_scale_a_sequence_has_mean_0_and_deviation_1():

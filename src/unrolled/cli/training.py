@@ -85,7 +85,7 @@ def train(
     files = estimator.config.data.files
     if not files:
         raise ConfigError(f"wanted files to train on, got none; example: {TASKS[task].example}")
-    folder = out or free_folder(task, Path(files[0]).stem)
+    folder = out or free_folder(task, opening.plain_name(Path(files[0])).stem)
     _fit(estimator, folder, json, out=folder)
 
 

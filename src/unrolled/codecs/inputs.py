@@ -44,6 +44,9 @@ ROUNDING = 1e-6
 # not blown up.
 LEAST_SPREAD = 1e-3
 
+# So many features with missing values are named.
+MOST_TOLD = 5
+
 # Values that are turned to float64 at once while a scaler is fitted.
 CHUNK = 2**22
 
@@ -125,6 +128,27 @@ class NumberInputs:
             z = carried(z, missing, last)
         rows = np.concatenate([z, missing[..., self.flagged]], axis=-1, dtype=np.float32)
         return rows, z[-1].copy() if len(z) else last
+
+    def remarks(self, data: Examples[Any, Any]) -> list[str]:
+        """What is odd about the features of a training part, a line each."""
+        rows, missing = 0, np.zeros(len(self.features), np.int64)
+        low, high = np.full(len(self.features), np.inf), np.full(len(self.features), -np.inf)
+        for x in _chunks(data.inputs):
+            rows, missing = rows + len(x), missing + np.isnan(x).sum(0)
+            low, high = np.fmin(low, np.fmin.reduce(x)), np.fmax(high, np.fmax.reduce(x))
+        lines = []
+        if missing.any():
+            holed = [f for f in np.argsort(-missing, kind="stable") if missing[f]]
+            shares = [f"{missing[f] / rows:.1%} of {shown(self.features[f])}" for f in holed[:MOST_TOLD]]
+            more = len(holed) - MOST_TOLD
+            others = [f"{counted(more, 'column')} more"] if more > 0 else []
+            lines.append(
+                f"missing: {', '.join([*shares, *others])}; the value before is read there, beside a mark"
+            )
+        if (low == high).any():
+            names = [name for name, same in zip(self.features, low == high, strict=True) if same]
+            lines.append(f"the same at every step of the training part, so of no use: {listed(names)}")
+        return lines
 
     def rows(self, data: Examples[Any, Any]) -> list[Array]:
         """(N,) of (T_i, F) z of each sequence. DataError as of `aligned` and `scaled`."""

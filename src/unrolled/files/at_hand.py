@@ -60,6 +60,11 @@ def resolved(X: Any, y: Any, lengths: Any, are_files: Callable[[Sequence[str]], 
         inputs, answers, counts = (*X, None)[:3]
         return resolved(inputs, answers, counts, are_files, column)
     source = _source(X, are_files)
+    if isinstance(y, str):
+        raise ConfigError(
+            f"y: wanted an answer for each input, got the text {shown(y)}; a column of answers is named "
+            f"where the estimator is made (target={shown(y)}; of a Translator target_column)"
+        )
     if lengths is not None and not isinstance(source, InMemory):
         raise ConfigError(
             f"lengths are those of a padded array (N, T, F), and X is {_kind(X)}; leave them out"
@@ -72,6 +77,11 @@ def resolved(X: Any, y: Any, lengths: Any, are_files: Callable[[Sequence[str]], 
         return InMemory(pl.DataFrame({column: [str(one) for one in source]}), plain(y))
     if isinstance(source, pl.DataFrame):
         return InMemory(source, plain(y))
+    if isinstance(source, tuple):
+        raise ConfigError(
+            "y: several frames are tables that hold their answers; give each sequence as an array "
+            "(frame.to_numpy()), or one frame with a column that tells sequences apart"
+        )
     raise ConfigError(f"y: the answers of {_kind(X)} stand in it; leave y out, or give X in memory")
 
 

@@ -47,6 +47,8 @@ from unrolled.training.selection import LOSS
 
 __all__ = ["ClassCodec", "Classifier", "ClassifyConfig", "majority"]
 
+# Of fewer sequences the accuracy is coarse.
+FEW_JUDGED = 50
 # So many classes or more, with so many sequences each on the mean or fewer, and all of them numbers, are
 # rather something measured.
 MANY, SELDOM = 20, 3
@@ -259,6 +261,11 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
             "confusion": m.tolist(),
         }
         sentences = verdicts(rows, {"accuracy": True, "macro-F1": True} | ordinal.MEASURES)
+        if len(data) < FEW_JUDGED:
+            sentences.append(
+                f"{counted(len(data), 'sequence')} judged: one more that is right adds {1 / len(data):.2g} "
+                "to the accuracy"
+            )
         new, count = names[len(codec.classes) :], int((truth >= len(codec.classes)).sum())
         sentences += unseen.sentences("classes", new, count, "sequence")
         sentences += confusion.untested("sequence", "classes", names, m)

@@ -213,6 +213,13 @@ def _encoder(inputs: Inputs, config: PooledModelConfig) -> Embedding | Numbers:
     return embedding(inputs.tokenizer.size, config.embedding_size, inputs.vectors, unknown)
 
 
+def remarks(inputs: Inputs, data: Sequences) -> list[str]:
+    """What to say of the columns of numbers that a model learns from."""
+    if not isinstance(inputs, NumberInputs) or inputs.rate_hz is not None or not data.named:
+        return []
+    return inputs.remarks(inputs.aligned(data))
+
+
 def read(
     config: NumbersConfig,
     source: Source,

@@ -42,6 +42,7 @@ from unrolled.tasks.inputs import (
     fit_inputs,
     network_of,
     read,
+    remarks,
 )
 from unrolled.tasks.shared_options import TaskTraining
 from unrolled.tasks.sources import Source, paths
@@ -266,7 +267,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             codec,
             train.buckets(config.training),
             validate,
-            (data.sizes(), *data.train.notes, *notes, *chosen),
+            (data.sizes(), *data.train.notes, *remarks(codec.inputs, data.train), *notes, *chosen),
             None if fitted_after is None else tuned,
         )
 
