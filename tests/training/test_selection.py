@@ -126,19 +126,21 @@ class TestTraining:
         Example().train(config(epochs=2), validate=validated([(0.9, 1.0), (0.8, 1.0)]), report=report)
         assert notes[-1] == "the last epoch was the best by its loss; its accuracy is 1, and cannot rise"
 
-    def test_where_the_last_epoch_is_kept_a_better_one_is_named(self):
+    @pytest.mark.parametrize(("last", "named"), [(0.4, True), (0.3001, False)])
+    def test_where_the_last_epoch_is_kept_a_better_one_is_named(self, last, named):
         report = Reporter()
         report.note = (notes := []).append
         history = Example().train(
             config(epochs=3, select="loss", keep="last"),
-            validate=validated([(0.9, 0.1), (0.3, 0.2), (0.4, 0.3)]),
+            validate=validated([(0.9, 0.1), (0.3, 0.2), (last, 0.3)]),
             report=report,
         )
         assert history.kept_epoch == 3
-        assert notes[1:] == [
+        said = (
             "the last epoch is kept (keep = last, as where fewer than 30 examples validate), though epoch 2 "
             "had validation loss 0.3, accuracy 0.2"
-        ]
+        )
+        assert notes[1:] == [said] * named
 
     def test_a_resume_goes_on_with_the_best_that_was(self, run, tmp_path):
         """Interrupted behind the best epoch: without what it measured, the sixth would be taken for it."""

@@ -39,6 +39,8 @@ from unrolled.training.update import NotFiniteError, Update, first_not_finite
 
 # A checkpoint at the end of an epoch, but not of every epoch that takes milliseconds.
 EPOCH_CHECKPOINT_SECONDS = 5.0
+# A loss that is higher by this share is as good.
+AS_GOOD = 0.05
 
 
 class Training(Generic[Batch]):
@@ -195,13 +197,18 @@ class Training(Generic[Batch]):
         if self.best is not None and last > 1 and kept in (1, last):
             self.report.note(self._at_an_end(kept, row))
         if self.config.keep == "last" and loss is not None:
-            self._tell_of_a_better(kept)
+            self._tell_of_a_better(row)
         return History(tuple(self.rows), kept, loss, stopped, self._seconds())
 
-    def _tell_of_a_better(self, last: int) -> None:
-        """Why the last epoch is kept, where another had a lower validation loss."""
-        best = best_row(self.rows, self.config.measure)
-        if best["epoch"] != last:
+    def _tell_of_a_better(self, kept: Row) -> None:
+        """Why the last epoch is kept, where another was clearly better on the validation part."""
+        measure, last, best = (
+            self.config.measure,
+            dict[str, Any](kept),
+            best_row(self.rows, self.config.measure),
+        )
+        clearly = best["validation_loss"] < (1 - AS_GOOD) * last["validation_loss"]
+        if clearly or measures_of(best).get(measure) != measures_of(kept).get(measure):
             self.report.note(
                 f"the last epoch is kept (keep = last, as where fewer than {LEAST_VALIDATION} examples "
                 f"validate), though epoch {best['epoch']} had validation loss {best['validation_loss']:.4g}"
