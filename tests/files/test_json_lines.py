@@ -92,6 +92,25 @@ def test_objects_in_fields_and_lists_of_steps_become_columns(write):
     assert open_table(write(steps)).frame.to_dict(as_series=False) == {"x.b": [[1, None]], "x.a": [[2, 3]]}
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_one_list_of_objects_is_a_table_too(tmp_path, indent):
+    path = tmp_path / "a.json"
+    rows = [{"text": "a\nb", "label": "u"}, {"text": "c", "label": "v"}]
+    path.write_text("\ufeff" + json.dumps(rows, indent=indent))
+    data = read_sequences(path)
+    assert data.inputs == ("a\nb", "c") and data.answers == ("u", "v")
+    assert data.places == (f"{path}, row 1", f"{path}, row 2")
+    path.write_text(json.dumps([*rows, {"text": "", "label": "u"}]))
+    assert "row 3, column 'text': wanted a text, got nothing" in refused(path, skip_wrong=False)
+    path.write_text(json.dumps([*rows, 5]))
+    assert 'row 3: wanted an object such as {"x": 1}, got 5' in refused(path, skip_wrong=False)
+    assert len(read_sequences(path, Query(skip_wrong=True))) == 2
+    path.write_text(json.dumps(rows)[:-1])
+    assert "a.json: wanted one list of objects, or an object in each line; the list is no JSON" in refused(
+        path
+    )
+
+
 def test_parts_of_objects_are_found_by_their_last_name(write):
     texts = [{"user": {"id": 1}, "review": {"text": text}, "y": {"label": text[0]}} for text in ("ab", "cd")]
     data = read_sequences(write(texts))

@@ -7,9 +7,11 @@
     {"x": [{"a": 0.5, "b": 1}, {"a": null, "b": 2}], "y": "calm"}           x.a and x.b
 
 A value is a text, a number, true or false, null, a list or an object of such. A row may lack a name: null.
+A file that is one list of such objects is read the same way.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,25 +27,27 @@ from unrolled.files.messages import counted, shown
 from unrolled.files.opening import clean_text
 
 _WANTED = "JSON lines in UTF-8"
+_LIST = re.compile(r"\s*\[\s*\{")  # what one list of objects begins with
 _PLAIN = (str, bool, int, float, type(None))
 
 
 def read_json_lines(
     path: str, data: bytes, wrong: dict[str, str] | None = None
-) -> tuple[pl.DataFrame, NDArray[np.int64]]:
-    """The rows, and the line (from 1) of each. Where `wrong` is given, lines that are none are left out, and
+) -> tuple[pl.DataFrame, NDArray[np.int64], str]:
+    """The rows, the number (from 1) of each, and what it counts: lines, or rows of one list. Where `wrong` is given, lines that are none are left out, and
     stand there by their places with the reasons; else DataError for the first."""
     body = clean_text(path, data, _WANTED, "an object in each line", wrong).decode()
     most = body.count(",") + body.count("\n")
     require_few(path, f"{most:,} values", most + len(body) // VALUE_BYTES)
-    rows, lines = list[dict[str, Any]](), list[int]()
-    for number, line in enumerate(body.split("\n"), 1):
-        if not line.strip():
+    rows, numbers = list[dict[str, Any]](), list[int]()
+    unit, values = ("row", _listed(path, body)) if _LIST.match(body) else ("line", body.split("\n"))
+    for number, value in enumerate(values, 1):
+        if isinstance(value, str) and unit == "line" and not value.strip():
             continue
-        place = f"{path}, line {number}"
+        place = f"{path}, {unit} {number}"
         try:
-            rows.append(row_of(place, line))
-            lines.append(number)
+            rows.append(row_of(place, value) if unit == "line" else _flat_row(place, value))
+            numbers.append(number)
         except DataError as error:
             if wrong is None:
                 raise
@@ -53,8 +57,21 @@ def read_json_lines(
     names = _names(rows)
     sizes = f"{counted(len(rows), 'row')} of {counted(len(names), 'column')}"
     require_few(path, sizes, len(rows) * len(names), columns=len(names))
-    columns = {name: _column(path, lines, name, [row.get(name) for row in rows]) for name in names}
-    return pl.DataFrame(columns), np.array(lines)
+    places = [f"{path}, {unit} {number}" for number in numbers]
+    columns = {name: _column(places, name, [row.get(name) for row in rows]) for name in names}
+    return pl.DataFrame(columns), np.array(numbers), unit
+
+
+def _listed(path: str, body: str) -> list[Any]:
+    """The values of a file that is one list."""
+    try:
+        values: list[Any] = json_text.parse(body, most_lists=body.count("[") + body.count("{"))
+    except ValueError as error:
+        raise DataError(
+            f"{path}: wanted one list of objects, or an object in each line; the list is no JSON "
+            f"({error!s:.60}); correct it"
+        ) from None
+    return values
 
 
 def row_of(place: str, line: str) -> dict[str, Any]:
@@ -67,6 +84,10 @@ def row_of(place: str, line: str) -> dict[str, Any]:
             f'{place}: wanted an object such as {{"x": 1}} in one line, got {shown(line)} '
             f"({error!s:.60}); write each row in one line, null where there is no value"
         ) from None
+    return _flat_row(place, row)
+
+
+def _flat_row(place: str, row: Any) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise WrongLineError(
             f'{place}: wanted an object such as {{"x": 1}}, got {shown(row)}; write each row as one, in '
@@ -126,16 +147,17 @@ def _of_steps(place: str, name: str, steps: list[Any]) -> Iterator[tuple[str, li
         yield f"{name}.{key}", values
 
 
-def _column(path: str, lines: Sequence[int], name: str, values: list[Any]) -> pl.Series:
+def _column(places: Sequence[str], name: str, values: list[Any]) -> pl.Series:
     """One type for all values: numbers, true and false, or texts; of lists that of what they hold."""
     lists = [isinstance(value, list) for value in values]
     if not any(lists):
         return pl.Series(name, *_typed(values))
-    for line, value, is_list in zip(lines, values, lists, strict=True):
+    first = places[lists.index(True)]
+    for place, value, is_list in zip(places, values, lists, strict=True):
         if not is_list and value is not None:
             raise DataError(
-                f"{path}, line {line}, {shown(name)}: wanted a list, as in line {lines[lists.index(True)]}, "
-                f"got {shown(value)}; write the same in all lines"
+                f"{place}, {shown(name)}: wanted a list, as in {first.rpartition(', ')[2]}, got "
+                f"{shown(value)}; write the same in all"
             )
     inside, kind = _typed([one for value in values for one in value or []])
     each = iter(inside)

@@ -32,8 +32,8 @@ from unrolled.files.number_columns import (
 from unrolled.files.opening import FOREIGN, read_text, refuse_foreign
 from unrolled.files.tsf import read_tsf
 
-# Readers of tables that name their columns, see read_json_lines.
-_LINES = {formats.JSON_LINES: read_json_lines, formats.ARFF: read_arff, formats.TSF: read_tsf}
+# Further readers of tables that name their columns, see read_arff.
+_LINES = {formats.ARFF: read_arff, formats.TSF: read_tsf}
 _OR_EMPTY = ", or leave it empty if the value is missing"
 TIME = "time"  # the name of a column of times that has none
 _SAMPLE = 100
@@ -431,6 +431,7 @@ def open_table(
     Raises DataError, one line with file, place and remedy, for everything else.
     """
     name, lines, headed, wrong = "the table", None, False, dict[str, str]() if skip else None
+    unit = "line"
     notes: list[str] = []
     if isinstance(source, pl.DataFrame):
         frame = source
@@ -441,7 +442,9 @@ def open_table(
             frame = parquet.read_parquet(name, data, lists)
         else:
             refuse_foreign(name, data, FOREIGN_TABLES, "CSV in UTF-8, or Parquet")
-            if kind in _LINES:
+            if kind == formats.JSON_LINES:
+                frame, lines, unit = read_json_lines(name, data, wrong)
+            elif kind in _LINES:
                 frame, lines = _LINES[kind](name, data, wrong)
             else:
                 headed = header
@@ -453,8 +456,10 @@ def open_table(
         raise ConfigError(f"{option('no_header')} is for CSV, and {name} names its columns; leave it out")
     if not frame.height:
         raise DataError(f"{name}: the table has no rows; wanted at least one")
-    words = beside_usual(missing)
-    return Table(name, frame, lines, decimal, tuple(notes), wrong or {}, headed, missing=words).named()
+    words, left_out = beside_usual(missing), wrong or {}
+    return Table(
+        name, frame, lines, decimal, tuple(notes), left_out, headed, missing=words, unit=unit
+    ).named()
 
 
 def sources_of(source: Any) -> list[Path | pl.DataFrame]:
