@@ -410,3 +410,19 @@ def test_tied_weights_have_no_table_of_their_own(book):
 def test_the_defaults_are_a_configuration():
     config = LanguageConfig()
     assert config.data.tokens == "characters" and config.sampling.sampling == "consecutive"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "end", "noted"),
+    [
+        ("characters", "\r\n", True),
+        ("characters", "\n", False),
+        ("bpe", "\r\n", True),
+        ("words", "\r\n", False),
+    ],
+)
+def test_line_ends_of_windows_are_told_where_they_are_symbols(tokens, end, noted):
+    report = Reporter()
+    report.note = (notes := []).append
+    LanguageModel(**SMALL, tokens=tokens, least_count=1).fit(text_of(f"a b{end}c d{end}" * 80), report=report)
+    assert any("the \\r before each \\n is a symbol too" in line for line in notes) == noted

@@ -34,8 +34,9 @@ _PLAIN = (str, bool, int, float, type(None))
 def read_json_lines(
     path: str, data: bytes, wrong: dict[str, str] | None = None
 ) -> tuple[pl.DataFrame, NDArray[np.int64], str]:
-    """The rows, the number (from 1) of each, and what it counts: lines, or rows of one list. Where `wrong` is given, lines that are none are left out, and
-    stand there by their places with the reasons; else DataError for the first."""
+    """The rows, the number (from 1) of each, and what it counts: lines, or rows of one list. Where `wrong` is
+    given, those that are none are left out, and stand there by their places with the reasons; else DataError
+    for the first."""
     body = clean_text(path, data, _WANTED, "an object in each line", wrong).decode()
     most = body.count(",") + body.count("\n")
     require_few(path, f"{most:,} values", most + len(body) // VALUE_BYTES)

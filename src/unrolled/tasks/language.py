@@ -106,7 +106,8 @@ class Codec:
         tokens = encoded(text.pieces(), self.tokenizer.encode)
         if len(tokens) < 2:
             raise DataError(
-                f"{text.name}: {part} of {len(text)} characters has {len(tokens)} tokens; wanted 2 or more"
+                f"{text.name}: {part} of {len(text)} characters has {len(tokens)} tokens; wanted 2 or more, "
+                "give a longer text"
             )
         return tokens
 
@@ -235,7 +236,7 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         note = data.sizes(f", {len(tokens):,} tokens of {codec.tokenizer.size:,} symbols,")
         validation = Streams(watched, cut.window, VALIDATION_ROWS)
         validate = by_loss(lambda network: mean_loss(network, validation))
-        return Prepared(config, codec, batches, validate, (note,))
+        return Prepared(config, codec, batches, validate, (note, *_on_line_ends(codec, data.train)))
 
     def _judged_in(self, codec: Codec, part: Text) -> tuple[int, str]:
         """Tokens but the first, counted as far as it matters."""
@@ -335,6 +336,16 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
         with torch.no_grad():
             log_p = log_softmax(self.network(w, lengths=lengths)[0]).numpy()
         return [of_row[: len(row)] for of_row, row in zip(log_p, rows, strict=True)]
+
+
+def _on_line_ends(codec: Codec, text: Text) -> list[str]:
+    """What to say of line ends of Windows, by the first piece of a text whose spaces count."""
+    if codec.kind in ("words", "symbols") or "\r\n" not in next(text.pieces()):
+        return []
+    return [
+        "its lines end as Windows writes them: the \\r before each \\n is a symbol too, which other texts "
+        "lack; to model the lines alone, save it with line ends of Unix"
+    ]
 
 
 def _lines(network: Network, codec: Codec, text: Text) -> Iterator[dict[str, Any]]:
