@@ -255,3 +255,13 @@ def test_a_sentence_that_is_named_once_goes_on_in_the_rows_below(tmp_path):
     assert "column 'Sentence #': rows without a name belong to the sequence above" in data.notes
     with pytest.raises(DataError, match="line 4, column 'Sentence #': wanted the name of a sequence"):
         read(written(tmp_path, "b.csv", table.replace("\n,sings", "\nSentence: 1,sings")))
+
+
+def test_conll_may_be_called_tsv(tmp_path):
+    text = "Ann\tB-PER\r\nsings\tO\r\n\r\nwell\tO\r\n"
+    data = read(written(tmp_path, "a.tsv", text))
+    assert data.inputs == (("Ann", "sings"), ("well",)) and data.answers == (("B-PER", "O"), ("O",))
+    table = written(tmp_path, "b.tsv", "id\tword\ttag\n1\tAnn\tB\n\n1\tsings\tO\n")
+    assert read(table).inputs == (("Ann", "sings"),)
+    with pytest.raises(DataError, match="wanted a column that tells which rows are one sequence"):
+        read(written(tmp_path, "c.tsv", text.replace("\r\n\r\n", "\r\n")))

@@ -49,13 +49,15 @@ def _read(source: Path | pl.DataFrame, query: Query) -> Tagged:
         return _read_table(query.open(source), query)
     name, data = str(source), read_text(source, "a file of words and tags", query.encoding)
     kind = formats.format_of(source, data[: formats.START])
-    if kind in formats.TABLES:
-        return _read_table(query.open(source), query)
     columns = [
         name
         for name in ("id", "time", "target", "text", "features")
         if getattr(query, name) not in (None, ())
     ]
+    if kind == formats.TSV and not columns and not query.no_header and _is_conll(data[: formats.START]):
+        kind = formats.TEXT
+    if kind in formats.TABLES:
+        return _read_table(query.open(source), query)
     if columns:
         raise ConfigError(
             f"{option(columns[0])} names a column of a table, and {name} is none; name the column of tags "
@@ -68,6 +70,14 @@ def _read(source: Path | pl.DataFrame, query: Query) -> Tagged:
         if query.answers:
             return read_conll(name, data, query.column, wrong)
         return read_words(name, data, query.layout, wrong)
+
+
+def _is_conll(start: bytes) -> bool:
+    """Whether lines of fields begin without a header, and blank lines stand between some of them."""
+    lines = start.decode(errors="replace").removeprefix("\ufeff").split("\n")
+    full = [k for k, line in enumerate(lines) if line.strip()]
+    names = [field.strip() for field in lines[full[0]].split("\t")] if full else []
+    return len(full) > 1 and full[-1] - full[0] >= len(full) and usual(names, (*_WORDS, *_TAGS)) is None
 
 
 def _read_table(table: Table, query: Query) -> Tagged:
