@@ -135,6 +135,7 @@ class TestCooldown:
         )
         assert [row.get("undone") for row in rows] == [None] * 8 + [2 * STEPS] * 2
         assert history.kept_epoch == 10
+        assert notes[-1].startswith("the last epoch was the best, as it is meant to be")
         assert kept_steps(history.rows, config(keep="best")) == 8 * STEPS
 
     def test_a_worse_end_keeps_the_best(self):
@@ -252,6 +253,7 @@ ENDS = [
     ([2.0, 3.0], "cosine", "the first epoch was the best: what came after fits the training part alone"),
     ([3.0, 2.0], "constant", "the last epoch was the best: the loss was still falling; train longer"),
     ([3.0, 2.0], "cosine", "the last epoch was the best, as it is meant to be where the learning rate falls"),
+    ([3.0, 2.0], "cooldown", "the last epoch was the best: the loss was still falling; train longer"),
     ([3.0, 2.0, 4.0], "constant", "stopped: "),
 ]
 

@@ -202,11 +202,8 @@ class Training(Generic[Batch]):
 
     def _tell_of_a_better(self, kept: Row) -> None:
         """Why the last epoch is kept, where another was clearly better on the validation part."""
-        measure, last, best = (
-            self.config.measure,
-            dict[str, Any](kept),
-            best_row(self.rows, self.config.measure),
-        )
+        measure, last = self.config.measure, dict[str, Any](kept)
+        best = best_row(self.rows, measure)
         clearly = best["validation_loss"] < (1 - AS_GOOD) * last["validation_loss"]
         if clearly or measures_of(best).get(measure) != measures_of(kept).get(measure):
             self.report.note(
@@ -222,7 +219,7 @@ class Training(Generic[Batch]):
                 "the first epoch was the best: what came after fits the training part alone; lower "
                 f"learning_rate (now {self.config.learning_rate:g}), or give more data"
             )
-        if self.config.schedule != "constant":
+        if self.config.schedule == "cosine" or self.progress.cooled_from is not None:
             return "the last epoch was the best, as it is meant to be where the learning rate falls to zero"
         if measures_of(row).get(self.config.measure) == 1 and MEASURES[self.config.measure]:
             return f"the last epoch was the best by its loss; its {self.config.measure} is 1, and cannot rise"
