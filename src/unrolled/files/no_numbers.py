@@ -49,9 +49,9 @@ def words_note(frame: pl.DataFrame, named: Sequence[str]) -> list[str]:
     counts = pl.concat(several).value_counts(sort=True).rows()
     if not counts:
         return []
-    told = ", ".join(f"{shown(word)} in {counted(count, 'cell')}" for word, count in counts[:MOST_WORDS])
+    often = ", ".join(f"{shown(word)} in {counted(count, 'cell')}" for word, count in counts[:MOST_WORDS])
     others = f" and {len(counts) - MOST_WORDS} words more" if len(counts) > MOST_WORDS else ""
-    return [f"missing values: {told}{others}"]
+    return [f"missing values: {often}{others}"]
 
 
 def sentinel_notes(columns: Sequence[str], values: NDArray[np.float64]) -> list[str]:

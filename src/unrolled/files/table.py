@@ -217,7 +217,7 @@ class Table:
         return Matrix(
             values,
             marks.pop() if len(marks) == 1 else None,
-            (*self._told(columns, values), *(note for note in notes if note is not None)),
+            (*self._remarks(columns, values), *(note for note in notes if note is not None)),
             joined_reasons(left_out),
         )
 
@@ -235,8 +235,8 @@ class Table:
         values = np.ascontiguousarray(_filled(numbers).reshape(-1, height).T)
         column, row = divmod(numbers.row or 0, height)
         note = self._note(columns[column], None if numbers.row is None else row, numbers)
-        told = self._told(columns, values)
-        notes = told if note is None else (*told, note)
+        remarks = self._remarks(columns, values)
+        notes = remarks if note is None else (*remarks, note)
         return Matrix(values, numbers.decimal, notes, self._left_out(wrong, columns, numbers))
 
     def _left_out(self, wrong: NDArray[np.bool_], columns: Sequence[str], numbers: Numbers) -> dict[str, str]:
@@ -255,7 +255,7 @@ class Table:
         """The columns, null where a cell says that there is no number by a word that is named."""
         return without(self.frame.select(columns), self.missing)
 
-    def _told(self, columns: Sequence[str], values: NDArray[np.float64]) -> tuple[str, ...]:
+    def _remarks(self, columns: Sequence[str], values: NDArray[np.float64]) -> tuple[str, ...]:
         """What is read as missing in columns of numbers, and what looks so and is not."""
         words = words_note(self.frame.select(list(dict.fromkeys(columns))), self.missing)
         return (*words, *sentinel_notes(columns, values))

@@ -77,7 +77,7 @@ def best_threshold(right: Truths, p: Array) -> float:
     between = between[(between > 0) & (between < 1)]
     order, positives = np.sort(p), np.sort(p[right])
     answered = len(order) - np.searchsorted(order, between)
-    found = len(positives) - np.searchsorted(positives, between)
-    F = 2 * found / (len(positives) + answered)
+    hits = len(positives) - np.searchsorted(positives, between)
+    F = 2 * hits / (len(positives) + answered)
     best = between[F.max() <= F]
     return float(best[np.abs(best - HALF).argmin()])
