@@ -141,7 +141,7 @@ SPOILED = {
     "a NUL byte": lambda content: content[:40] + b"\0" + content[40:],
     "not UTF-8": lambda content: content + b"\xff\n",
     "a lone surrogate": lambda content: content + b"\xed\xa0\x80\n",
-    "UTF-16": lambda content: content.decode("latin-1").encode("utf-16"),
+    "UTF-16 cut within a character": lambda content: content.decode("latin-1").encode("utf-16")[:-1],
     "gzip": lambda content: b"\x1f\x8b\x08\x00" + content,
     "cut within a character": lambda content: content + "漢".encode()[:2],
 }

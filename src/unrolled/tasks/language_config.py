@@ -17,6 +17,7 @@ from unrolled.tasks.shared_options import (
     WordVectorsConfig,
 )
 from unrolled.tasks.symbol_dropout import SymbolDropoutConfig
+from unrolled.training.config import LearningRate
 
 EMBEDDING_SIZE = 128
 
@@ -123,6 +124,7 @@ class LanguageTraining(TaskTraining):
 
     patience_epochs: ClassVar[int] = 3
 
+    learning_rate: LearningRate = 0.005
     samples_every: Count | None = Field(
         default=None,
         description="after every so many epochs print what the model writes, and keep it in the run, in "
