@@ -56,6 +56,7 @@ sgd               moves     --optimizer sgd --momentum 0.9 --clip 0 --learning-r
 merged-product    moves     --bidirectional on --merge product --variational-dropout 0.3 --schedule cosine
 merged-mean       moves     --bidirectional on --merge mean --cell lstm --zoneout 0.1 --cell-zoneout 0.2
 learned-start     moves     --learn-initial-state --cell lstm --peephole --bidirectional on --pooling max
+chrono            moves     --init chrono --cell lstm --peephole --pooling last
 chosen-columns    moves     --id id --time step --target label --optimizer adamw --weight-decay 0.1
 texts             reviews   --embedding-size 4 --pooling last
 texts-dropped     reviews   --embedding-size 4 --word-dropout 0.3
@@ -158,6 +159,7 @@ mgu-norm          book      --cell mgu --layer-norm --variational-dropout 0.2 --
 random            book      --sampling random --output-dropout 0.3 --input-dropout 0.2
 one-hot           book      --embedding none --embedding-size 128 --init normal --output-dropout 0
 one-hot-lstm      book      --embedding none --embedding-size 128 --cell lstm --hidden 12
+chrono            book      --init chrono --init-scale 30 --layers 2
 through           book      --backprop-windows 3 --cell rnn --init normal --init-scale 0.1
 words             book      --tokens words --least-count 2
 words-spaced      book      --tokens spaced-words --samples-every 1 --prime an --samples-length 9

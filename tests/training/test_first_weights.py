@@ -1,16 +1,22 @@
-"""First weights from N(0, σ²): which are drawn, which are zero, which stay."""
+"""First weights from N(0, σ²): which are drawn, which are zero, which stay. First biases of gates: for how
+many steps they remember."""
 
+import numpy as np
 import pytest
 import torch
 
+from unrolled.batching.buckets import Buckets
+from unrolled.batching.streams import Streams
 from unrolled.blocks.language import Language
 from unrolled.blocks.leaves import CRF, Attention, Embedding, Linear, Parameter
 from unrolled.blocks.recurrent import Recurrent
 from unrolled.cells import CELLS
 from unrolled.codecs.vocabulary import Vocabulary
+from unrolled.errors import ConfigError
 from unrolled.ops.torch import LEAVES, Network
 from unrolled.tasks.embedding import begin_with
-from unrolled.training.first_weights import draw_normal
+from unrolled.training.config import TrainingConfig
+from unrolled.training.first_weights import draw, draw_normal
 
 
 def test_weights_are_drawn_and_biases_are_zero():
@@ -54,3 +60,88 @@ def test_tables_with_vectors_and_what_is_not_trained_stay():
     draw_normal(network, 1.0)
     same = {name for name, p in network.named_parameters() if torch.equal(p, before[name])}
     assert same == {"embedding.weight", "head.weight"}
+
+
+CHRONO = TrainingConfig(init="chrono", init_scale=50)
+# Rows of the bias of a cell of 6 units, by gate: what keeps the state, and what replaces it.
+GATES = [
+    ("gru", {}, [slice(6, 12)], []),
+    ("gru", {"reset_after": False}, [slice(6, 12)], []),
+    ("lstm", {}, [slice(6, 12)], [slice(0, 6)]),
+    ("lstm", {"peephole": True}, [slice(6, 12)], [slice(0, 6)]),
+    ("lstm", {"cells_per_block": 2}, [slice(3, 6)], [slice(0, 3)]),
+    ("lstm", {"coupled_input_forget": True}, [], [slice(0, 6)]),
+    ("mgu", {}, [], [slice(0, 6)]),
+]
+
+
+@pytest.mark.parametrize("cell, options, keep, replace", GATES)
+def test_gates_remember_for_as_many_steps_as_asked(cell, options, keep, replace):
+    def begun(init):
+        torch.manual_seed(3)
+        network = Network(Language.of(Embedding(4, 3), layer, False, 0.0, 0.0))
+        if init:
+            draw(network, CHRONO, Buckets([7], None, 1, 0))
+        return dict(network.named_parameters())
+
+    layer = Recurrent(CELLS[cell](**options), 3, 6, num_layers=2, bidirectional=True)
+    before, after = begun(False), begun(True)
+    for name, bias in after.items():
+        rows = [*keep, *replace] if "bias_" in name else []
+        rest = torch.ones(len(bias), dtype=torch.bool)
+        for gate in rows:
+            rest[gate] = False
+        assert torch.equal(bias[rest], before[name][rest]), name
+        if "bias_hh" in name:
+            assert not any(bias[gate].any() for gate in rows)
+        if "bias_ih" in name:
+            steps = [bias[gate].exp() for gate in keep] + [(-bias[gate]).exp() for gate in replace]
+            assert all(1 <= s <= 49 and s != steps[0][0] for s in steps[0][1:])
+            assert all(torch.allclose(one, steps[0]) for one in steps)
+
+
+def test_a_gate_remembers_as_long_as_its_bias_says():
+    """Of a state u / (u + 1) stays at each step, where there is neither input nor weight."""
+    cell = CELLS["gru"]()
+    p = {name: torch.zeros(shape) for name, shape in cell.shapes(1, 500, True).items()}
+    cell.remember(p, 20)
+    h = torch.ones(1, 500)
+    (after,) = cell.step(torch.zeros(1, 1), (h,), h, p)
+    steps = 1 / (1 - after) - 1
+    assert 1 <= steps.min() < 1.5 and 18.5 < steps.max() <= 19.001
+    assert steps.mean().item() == pytest.approx(10, abs=0.8)
+
+
+def test_the_longest_training_sequence_is_remembered_unless_named():
+    def largest(training):
+        torch.manual_seed(0)
+        network = Network(Language.of(Embedding(2, 3), Recurrent(CELLS["mgu"](), 3, 400), False, 0.0, 0.0))
+        draw(network, training, Buckets([7, 90, 4], None, 1, 0))
+        return (-network.p.layer.bias_ih_l0[:400]).exp().max().item()
+
+    assert 85 < largest(TrainingConfig(init="chrono")) <= 89.001
+    assert 27 < largest(TrainingConfig(init="chrono", init_scale=30)) <= 29.001
+
+
+@pytest.mark.parametrize(
+    "cell, options, said",
+    [
+        ("rnn", {}, r"cell='rnn' has none; set cell to gru, lstm or mgu, or leave init out"),
+        ("gru", {"bias": False}, r"bias=False leaves them out"),
+        ("lstm", {"forget_bias": 1.0}, r"forget_bias both say how the forget gate's bias begins"),
+    ],
+)
+def test_layers_without_such_gates_are_refused(cell, options, said):
+    kind = CELLS[cell](forget_bias=options.pop("forget_bias")) if "forget_bias" in options else CELLS[cell]()
+    network = Network(Language.of(Embedding(2, 3), Recurrent(kind, 3, 4, **options), False, 0.0, 0.0))
+    with pytest.raises(ConfigError, match=said):
+        draw(network, CHRONO, Buckets([7], None, 1, 0))
+
+
+def test_steps_to_remember_must_be_known_and_some():
+    network = Network(Language.of(Embedding(2, 3), Recurrent(CELLS["gru"](), 3, 4), False, 0.0, 0.0))
+    for batches in (Buckets([2, 1], None, 1, 0), Streams(np.zeros(9, np.int32), 4, 1)):
+        with pytest.raises(ConfigError, match=r"how many steps are to be remembered.*set init_scale=100"):
+            draw(network, TrainingConfig(init="chrono"), batches)
+    with pytest.raises(ValueError, match=r"init_scale=2.0 of init='chrono' is a number of steps: wanted 3"):
+        TrainingConfig(init="chrono", init_scale=2)

@@ -222,6 +222,31 @@ class Cell(ABC):
             for name, rows, value in constants:
                 p[name][rows] = value
 
+    @property
+    def has_memory_gates(self) -> bool:
+        return any(self.memory_gates(self.block))
+
+    def memory_gates(self, hidden_size: int) -> Iterator[tuple[slice, int]]:
+        """Rows of the gates that say what of the old state stays: of one that keeps it with 1, of one that
+        lets something else in its place with -1. None without gates."""
+        yield from ()
+
+    def remember(self, p: Parameters, steps: float) -> None:
+        """Draws the whole biases of `memory_gates` so that units forget after 1 to `steps` steps:
+
+            b = ± log u, u uniform in [1, steps - 1], one u a unit
+
+        Source   Tallec & Ollivier 2018, arXiv:1804.11188, "chrono initialisation"
+        """
+        from torch import empty, no_grad
+
+        H = self.units(p["weight_hh"].shape[0])
+        u = empty(H // self.block).uniform_(1, steps - 1)
+        with no_grad():
+            for rows, sign in self.memory_gates(H):
+                p["bias_ih"][rows] = sign * u.log()
+                p["bias_hh"][rows] = 0.0
+
 
 def refuse(table: Refusals) -> None:
     """Raises ValueError with the message of the first row whose condition holds."""

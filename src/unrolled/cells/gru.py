@@ -17,6 +17,7 @@ Differs  reset_after=False resets before it, as v3 of that paper and Keras's def
          some textbooks let 1 - z keep the old state; Keras and ONNX stack z, r, h
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -47,6 +48,9 @@ class GRU(Cell):
     @property
     def kernel(self) -> str:
         return "gru" if self.reset_after else "gru.before"
+
+    def memory_gates(self, hidden_size: int) -> Iterator[tuple[slice, int]]:
+        yield slice(hidden_size, 2 * hidden_size), 1  # z
 
     def step(self, x: "Tensor", state: State, recurrent: "Tensor", p: Parameters) -> State:
         from torch import sigmoid, tanh

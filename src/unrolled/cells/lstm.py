@@ -122,6 +122,12 @@ class LSTM(Cell):
             yield "bias_ih", slice(M, 2 * M), self.forget_bias
             yield "bias_hh", slice(M, 2 * M), 0.0
 
+    def memory_gates(self, hidden_size: int) -> Iterator[tuple[slice, int]]:
+        M = hidden_size // self.cells_per_block
+        yield slice(0, M), -1  # i
+        if not self.coupled_input_forget:
+            yield slice(M, 2 * M), 1  # f
+
     def step(self, x: "Tensor", state: State, recurrent: "Tensor", p: Parameters) -> State:
         import torch
         from torch.nn.functional import linear

@@ -16,6 +16,7 @@ Differs  two biases, as torch.nn's cells have them, add up to the paper's one; l
          sees less, are other cells
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -38,6 +39,9 @@ class MGU(Cell):
     @property
     def gates(self) -> int:
         return 2
+
+    def memory_gates(self, hidden_size: int) -> Iterator[tuple[slice, int]]:
+        yield slice(0, hidden_size), -1  # f
 
     def step(self, x: "Tensor", state: State, recurrent: "Tensor", p: Parameters) -> State:
         from torch import sigmoid, tanh

@@ -108,6 +108,11 @@ class Recurrent(TorchLayer, SequenceModule):
             for initial in self._initial(place):
                 nn.init.zeros_(initial)
 
+    def remember(self, steps: float) -> None:
+        """Draws biases of gates anew so that units forget after 1 to `steps` steps, as the cell says."""
+        for place in self._places:
+            self.cell.remember(self._parameters_of(place), steps)
+
     def flatten_parameters(self) -> None:
         """Moves the weights into the layout that cuDNN is fastest with. Does nothing off the GPU."""
         if not dispatch.takes("torch", self.cell.name, self.cell.wants):

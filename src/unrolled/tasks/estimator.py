@@ -29,10 +29,9 @@ from unrolled.tasks.ensemble import spread
 from unrolled.tasks.sources import Source, Sources, joined, named_sources
 from unrolled.tasks.starting import started
 from unrolled.tasks.trained import JUDGED, C, D, K, N, Trained, tested
+from unrolled.training import first_weights
 from unrolled.training.batches import Batches, Step
 from unrolled.training.checkpoints import Checkpoints
-from unrolled.training.config import INIT_SCALE
-from unrolled.training.first_weights import draw_normal
 from unrolled.training.generators import own_generators
 from unrolled.training.history import kept_steps
 from unrolled.training.loop import Training
@@ -165,8 +164,7 @@ class Estimator(Trained[C, D, K, N]):
         notes = (*prepared.notes, *self._overlap(complete, data, seen))
         with own_generators(torch.device("cpu"), complete.training.seed):
             network = self._network(complete, prepared.codec)
-            if complete.training.init == "normal":
-                draw_normal(network, complete.training.init_scale or INIT_SCALE)
+            first_weights.draw(network, complete.training, prepared.batches)
         if prepared.begin is not None:
             prepared.begin(network)
         if start is not None:

@@ -1,6 +1,6 @@
 """What a training asks of its batches and of the step that is done with each."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
@@ -21,6 +21,13 @@ class Batches(Protocol[BatchOut]):
 
     def batches(self, epoch: int, skip: int = 0) -> Iterator[BatchOut]:
         """The batches of epoch 1, 2, …, without the first `skip`."""
+
+
+@runtime_checkable
+class Ragged(Protocol):
+    """Batches of sequences that know how long each is."""
+
+    lengths: Sequence[int]
 
 
 @runtime_checkable

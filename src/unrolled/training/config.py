@@ -22,6 +22,7 @@ LEAST_PATIENCE = 200
 LEAST_VALIDATION = 30
 NO_LIMIT = 2**31 - 1
 INIT_SCALE = 0.01
+LEAST_REMEMBERED = 3  # steps, of init chrono
 
 # Options whose defaults differ from task to task.
 BatchSize = Annotated[
@@ -125,16 +126,18 @@ class TrainingConfig(BaseModel):
         description="refuse a run to start from that has another checksum than this, of which another "
         "model would come",
     )
-    init: Literal["torch", "normal"] = Field(
+    init: Literal["torch", "normal", "chrono"] = Field(
         default="torch",
-        description="first weights: as torch.nn draws those of each layer, which suits most; or normal, all "
-        "from N(0, init-scale²) with biases of 0, as textbooks do",
+        description="first weights: as torch.nn draws those of each layer, which suits most; normal, all "
+        "from N(0, init-scale²) with biases of 0, as textbooks do; or chrono, with biases of the gates by "
+        "which units remember for up to init-scale steps, which long sequences may need",
     )
     init_scale: float | None = Field(
         default=None,
         gt=0,
-        le=1000,
-        description=f"init normal: deviation of the first weights ({INIT_SCALE}); small ones begin slowly",
+        le=2**20,
+        description=f"init normal: deviation of the first weights ({INIT_SCALE}); small ones begin slowly. "
+        "init chrono: most steps to remember (those of the longest training sequence)",
     )
     batch_size: BatchSize = 32
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
@@ -190,11 +193,17 @@ class TrainingConfig(BaseModel):
                 f"{option('momentum')} belongs to {option('optimizer', 'sgd')}, not '{self.optimizer}'; "
                 "leave it out"
             )
-        if self.init_scale is not None and self.init != "normal":
+        if self.init_scale is not None and self.init == "torch":
             raise ValueError(
-                f"{option('init_scale')} belongs to {option('init', 'normal')}; set both, or leave it out"
+                f"{option('init_scale')} belongs to {option('init', 'normal')} or 'chrono'; set both, or "
+                "leave it out"
             )
-        if self.init == "normal" and self.start_from is not None:
+        if self.init == "chrono" and (self.init_scale or LEAST_REMEMBERED) < LEAST_REMEMBERED:
+            raise ValueError(
+                f"{option('init_scale', self.init_scale)} of {option('init', 'chrono')} is a number of "
+                f"steps: wanted {LEAST_REMEMBERED} or more"
+            )
+        if self.init != "torch" and self.start_from is not None:
             raise ValueError(
                 f"{option('start_from')} has first weights already; leave {option('init')} out, or train anew"
             )

@@ -1,17 +1,34 @@
-"""First weights as textbooks draw them: every weight from N(0, σ²), every bias 0.
+"""First weights other than torch.nn's.
 
-What does not begin at random stays: gains, a forget gate's own bias, outputs and states that begin at zero,
-tables that begin with vectors, and what is not trained.
+normal   as textbooks draw them: every weight from N(0, σ²), every bias 0. What does not begin at random
+         stays: gains, a forget gate's own bias, outputs and states that begin at zero, tables that begin
+         with vectors, and what is not trained
+chrono   as torch.nn's, but for the gates that keep a state: they forget after 1 to T steps (cells/cell.py)
 
-Source   Zhang et al., "Dive into Deep Learning", 9.5: σ = 0.01
+Source   Zhang et al., "Dive into Deep Learning", 9.5: σ = 0.01; Tallec & Ollivier 2018, arXiv:1804.11188
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from unrolled.cells import CELLS
+from unrolled.errors import ConfigError
+from unrolled.files.messages import either, option
 from unrolled.nn.recurrent import Recurrent
+from unrolled.training.batches import Batches, Ragged
+from unrolled.training.config import INIT_SCALE, LEAST_REMEMBERED, TrainingConfig
 
 BEGUN = "begins_with_vectors"  # the attribute of a table that does
+
+
+def draw(network: nn.Module, training: TrainingConfig, batches: Batches[Any]) -> None:
+    """Those of `init`, from torch's generator. ConfigError where the network or the data do not suit it."""
+    if training.init == "normal":
+        draw_normal(network, training.init_scale or INIT_SCALE)
+    if training.init == "chrono":
+        draw_chrono(network, training.init_scale or _longest(batches))
 
 
 def draw_normal(network: nn.Module, deviation: float) -> None:
@@ -25,6 +42,44 @@ def draw_normal(network: nn.Module, deviation: float) -> None:
                 _draw(name, parameter.detach(), deviation)
     for parameter, values in fixed:
         parameter.detach().copy_(values)
+
+
+def draw_chrono(network: nn.Module, steps: float) -> None:
+    """Layer by layer, in the order of the network. ConfigError for a layer without gates or their biases."""
+    for layer in [module for module in network.modules() if isinstance(module, Recurrent)]:
+        _require_gates(layer)
+        layer.remember(steps)
+
+
+def _require_gates(layer: Recurrent) -> None:
+    chrono = option("init", "chrono")
+    if not layer.cell.has_memory_gates:
+        with_gates = either([name for name, cell in CELLS.items() if cell().has_memory_gates])
+        raise ConfigError(
+            f"{chrono} draws the biases of gates, and {option('cell', layer.cell.name)} has none; set "
+            f"{option('cell')} to {with_gates}, or leave {option('init')} out"
+        )
+    if not layer.bias:
+        raise ConfigError(
+            f"{chrono} draws the biases of gates, and {option('bias', False)} leaves them out; leave one of "
+            "both out"
+        )
+    if getattr(layer.cell, "forget_bias", None) is not None:
+        raise ConfigError(
+            f"{chrono} and {option('forget_bias')} both say how the forget gate's bias begins; leave one of "
+            "both out"
+        )
+
+
+def _longest(batches: Batches[Any]) -> int:
+    """Steps of the longest training sequence."""
+    steps = max(batches.lengths) if isinstance(batches, Ragged) else 0
+    if steps < LEAST_REMEMBERED:
+        raise ConfigError(
+            f"{option('init', 'chrono')} needs to know how many steps are to be remembered, which does not "
+            f"follow from these data; set {option('init_scale', 100)}, or as many as there are"
+        )
+    return int(steps)
 
 
 def _draw(name: str, parameter: Tensor, deviation: float) -> None:
