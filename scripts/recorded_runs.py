@@ -57,6 +57,7 @@ merged-product    moves     --bidirectional on --merge product --variational-dro
 merged-mean       moves     --bidirectional on --merge mean --cell lstm --zoneout 0.1 --cell-zoneout 0.2
 learned-start     moves     --learn-initial-state --cell lstm --peephole --bidirectional on --pooling max
 chrono            moves     --init chrono --cell lstm --peephole --pooling last
+orthogonal        moves     --init orthogonal --cell mgu --init-scale 12
 chosen-columns    moves     --id id --time step --target label --optimizer adamw --weight-decay 0.1
 texts             reviews   --embedding-size 4 --pooling last
 texts-dropped     reviews   --embedding-size 4 --word-dropout 0.3
@@ -160,6 +161,7 @@ random            book      --sampling random --output-dropout 0.3 --input-dropo
 one-hot           book      --embedding none --embedding-size 128 --init normal --output-dropout 0
 one-hot-lstm      book      --embedding none --embedding-size 128 --cell lstm --hidden 12
 chrono            book      --init chrono --init-scale 30 --layers 2
+orthogonal        book      --init orthogonal --init-scale 30 --cell rnn --nonlinearity tanh
 through           book      --backprop-windows 3 --cell rnn --init normal --init-scale 0.1
 words             book      --tokens words --least-count 2
 words-spaced      book      --tokens spaced-words --samples-every 1 --prime an --samples-length 9

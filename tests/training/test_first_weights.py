@@ -104,7 +104,7 @@ def test_a_gate_remembers_as_long_as_its_bias_says():
     """Of a state u / (u + 1) stays at each step, where there is neither input nor weight."""
     cell = CELLS["gru"]()
     p = {name: torch.zeros(shape) for name, shape in cell.shapes(1, 500, True).items()}
-    cell.remember(p, 20)
+    cell.begin_chrono(p, 20)
     h = torch.ones(1, 500)
     (after,) = cell.step(torch.zeros(1, 1), (h,), h, p)
     steps = 1 / (1 - after) - 1
@@ -124,24 +124,55 @@ def test_the_longest_training_sequence_is_remembered_unless_named():
 
 
 @pytest.mark.parametrize(
-    "cell, options, said",
+    "init, cell, options, bias, said",
     [
-        ("rnn", {}, r"cell='rnn' has none; set cell to gru, lstm or mgu, or leave init out"),
-        ("gru", {"bias": False}, r"bias=False leaves them out"),
-        ("lstm", {"forget_bias": 1.0}, r"forget_bias both say how the forget gate's bias begins"),
+        ("chrono", "rnn", {}, True, r"cell='rnn' has none; set cell to gru, lstm or mgu, or leave init out"),
+        ("chrono", "gru", {}, False, r"bias=False leaves them out"),
+        ("chrono", "lstm", {"forget_bias": 1.0}, True, r"forget_bias both say how the forget gate's bias"),
+        ("orthogonal", "lstm", {"forget_bias": 1.0}, True, r"'orthogonal' and forget_bias both say how"),
+        ("orthogonal", "lstm", {"proj_size": 2}, True, r"projection hands others back"),
     ],
 )
-def test_layers_without_such_gates_are_refused(cell, options, said):
-    kind = CELLS[cell](forget_bias=options.pop("forget_bias")) if "forget_bias" in options else CELLS[cell]()
-    network = Network(Language.of(Embedding(2, 3), Recurrent(kind, 3, 4, **options), False, 0.0, 0.0))
+def test_layers_that_cannot_begin_so_are_refused(init, cell, options, bias, said):
+    layer = Recurrent(CELLS[cell](**options), 3, 4, bias=bias)
+    network = Network(Language.of(Embedding(2, 3), layer, False, 0.0, 0.0))
     with pytest.raises(ConfigError, match=said):
-        draw(network, CHRONO, Buckets([7], None, 1, 0))
+        draw(network, TrainingConfig(init=init), Buckets([7], None, 1, 0))
 
 
 def test_steps_to_remember_must_be_known_and_some():
     network = Network(Language.of(Embedding(2, 3), Recurrent(CELLS["gru"](), 3, 4), False, 0.0, 0.0))
     for batches in (Buckets([2, 1], None, 1, 0), Streams(np.zeros(9, np.int32), 4, 1)):
-        with pytest.raises(ConfigError, match=r"how many steps are to be remembered.*set init_scale=100"):
+        with pytest.raises(ConfigError, match=r"how many steps to reach back.*set init_scale=100"):
             draw(network, TrainingConfig(init="chrono"), batches)
-    with pytest.raises(ValueError, match=r"init_scale=2.0 of init='chrono' is a number of steps: wanted 3"):
+    with pytest.raises(ValueError, match=r"init_scale=2.0 of init='chrono' is a number of steps: wanted 7"):
         TrainingConfig(init="chrono", init_scale=2)
+
+
+@pytest.mark.parametrize("cell, options", [("rnn", {}), *[(cell, options) for cell, options, _, _ in GATES]])
+def test_a_state_turns_and_hardly_fades(cell, options):
+    """Without input, a small state keeps nearly its length in each step and is moved by known angles."""
+    torch.manual_seed(0)
+    kind = CELLS[cell](**options)
+    p = {name: 0.01 * torch.randn(shape) for name, shape in kind.shapes(1, 6, True).items()}
+    kind.begin_orthogonal(p, 40)
+    h = 1e-3 * torch.randn(1, 6)
+    state = (h, torch.zeros(1, 6))[: len(kind.states)]
+    after = kind.step(torch.zeros(1, 1), state, h, p)[0]
+    for k in range(3):
+        before, turned = (v[0, 2 * k : 2 * k + 2] for v in (h, after))
+        assert 0.93 < (turned.norm() / before.norm()).item() < 1.03, k
+        angle = torch.acos(torch.dot(before, turned) / before.norm() / turned.norm()).item()
+        U = p["weight_hh"][kind.rows_of(6)[kind.candidate]]
+        assert angle == pytest.approx(abs(float(torch.atan2(U[2 * k + 1, 2 * k], U[2 * k, 2 * k]))), rel=0.1)
+
+
+def test_periods_are_spread_evenly_on_a_logarithmic_scale():
+    cell = CELLS["rnn"]()
+    p = {name: torch.zeros(shape) for name, shape in cell.shapes(1, 1001, True).items()}
+    cell.begin_orthogonal(p, 600)
+    U = p["weight_hh"]
+    assert torch.allclose(U @ U.T, torch.eye(1001), atol=1e-6) and U[-1, -1] == 1
+    period = 2 * np.pi / torch.atan2(U[1:-1:2, 0:-1:2].diagonal(), U[0:-1:2, 0:-1:2].diagonal())
+    assert 6 < period.min() < 6.5 and 550 < period.max() < 601
+    assert period.median().item() == pytest.approx(60, rel=0.15)  # √(6 · 600)

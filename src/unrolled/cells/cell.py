@@ -6,6 +6,7 @@ names asks here: layers, tasks, the runtime, `unrolled kernels`, benchmarks. Non
 and `initialise`.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # By the first word of a parameter's name: its first value, where it is not drawn; what a call may leave out.
 FILL = {"gain": 1.0, "shift": 0.0}
+OPEN = 4.0  # a bias by which a gate begins open: σ(4) = 0.98
+SHORTEST = 6  # steps of a period
 OPTIONAL = ("bias", "shift")
 LAYER_NORM = (
     "layer norm inside the cell: of both products, and of a cell state on its way out; steadier, and slower"
@@ -94,6 +97,12 @@ class Cell(ABC):
     name: ClassVar[str]
     states: ClassVar[tuple[str, ...]] = ("h",)  # carried from step to step; the first is also the output
     torch: ClassVar[frozenset[str] | None] = None  # wants of which torch has an operator; None: it has none
+    # Letters of the equations: what may become the new state; of gates those that keep the old state, that
+    # let the candidate in its place, and that what is kept passes on its way out or back.
+    candidate: ClassVar[str]
+    keeping: ClassVar[str] = ""
+    replacing: ClassVar[str] = ""
+    passing: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         refuse(option.refusal(getattr(self, option.name)) for option in self.options())
@@ -128,8 +137,22 @@ class Cell(ABC):
 
     @property
     @abstractmethod
+    def stack(self) -> str:
+        """The products of x_t that one hidden unit needs, by the letters of the equations, in the order of
+        their rows."""
+
+    @property
     def gates(self) -> int:
-        """Number of products of x_t that one hidden unit needs."""
+        """Number of these products."""
+        return len(self.stack)
+
+    def rows_of(self, hidden_size: int) -> dict[str, slice]:
+        """The rows of each of `stack`."""
+        M, rows, first = hidden_size // self.block, {}, 0
+        for letter in self.stack:
+            rows[letter] = slice(first, first + (hidden_size if letter == self.candidate else M))
+            first = rows[letter].stop
+        return rows
 
     @property
     def block(self) -> int:
@@ -223,29 +246,57 @@ class Cell(ABC):
                 p[name][rows] = value
 
     @property
-    def has_memory_gates(self) -> bool:
-        return any(self.memory_gates(self.block))
+    def has_gates(self) -> bool:
+        return len(self.stack) > 1
 
-    def memory_gates(self, hidden_size: int) -> Iterator[tuple[slice, int]]:
-        """Rows of the gates that say what of the old state stays: of one that keeps it with 1, of one that
-        lets something else in its place with -1. None without gates."""
-        yield from ()
+    def begin_chrono(self, p: Parameters, steps: float) -> None:
+        """Draws the biases of the gates of memory anew, so that units forget after 1 to `steps` steps:
 
-    def remember(self, p: Parameters, steps: float) -> None:
-        """Draws the whole biases of `memory_gates` so that units forget after 1 to `steps` steps:
+            b = log u where a gate keeps, -log u where it replaces; u uniform in [1, steps - 1], one u a unit
 
-            b = ± log u, u uniform in [1, steps - 1], one u a unit
-
-        Source   Tallec & Ollivier 2018, arXiv:1804.11188, "chrono initialisation"
+        Source   Tallec & Ollivier 2018, arXiv:1804.11188
         """
-        from torch import empty, no_grad
+        from torch import empty
 
         H = self.units(p["weight_hh"].shape[0])
-        u = empty(H // self.block).uniform_(1, steps - 1)
+        log_u = empty(H // self.block).uniform_(1, steps - 1).log()
+        self._set_biases(p, H, dict.fromkeys(self.keeping, log_u) | dict.fromkeys(self.replacing, -log_u))
+
+    def begin_orthogonal(self, p: Parameters, steps: float) -> None:
+        """Makes U of the candidate a rotation of pairs of units, and opens the gates, so that the state
+        begins as a recurrence that turns what it holds and hardly fades:
+
+            U = diag(R(2π / T_1), R(2π / T_2), …)   R(θ) = [[cos θ, -sin θ], [sin θ, cos θ]]
+            log T_k uniform in [log SHORTEST, log steps]   a last unit without a pair keeps its value
+            b = OPEN of gates that replace and pass, -OPEN of those that keep, 0 of the candidate
+
+        Source   Henaff et al. 2016, arXiv:1602.06662, 4: rotations of pairs
+        Differs  they draw angles uniformly, of which few turn slowly; gates that begin open are ours
+        """
+        from torch import arange, empty, exp, eye, no_grad
+
+        H = self.units(p["weight_hh"].shape[0])
+        angle = 2 * math.pi / exp(empty(H // 2).uniform_(math.log(SHORTEST), math.log(steps)))
+        first, second = 2 * arange(H // 2), 2 * arange(H // 2) + 1
+        U = eye(H)
+        U[first, first] = U[second, second] = angle.cos()
+        U[first, second], U[second, first] = -angle.sin(), angle.sin()
         with no_grad():
-            for rows, sign in self.memory_gates(H):
-                p["bias_ih"][rows] = sign * u.log()
-                p["bias_hh"][rows] = 0.0
+            p["weight_hh"][self.rows_of(H)[self.candidate]] = U.to(p["weight_hh"])
+        open_biases = dict.fromkeys(self.replacing + self.passing, OPEN) | dict.fromkeys(self.keeping, -OPEN)
+        self._set_biases(p, H, open_biases | {self.candidate: 0.0})
+
+    def _set_biases(self, p: Parameters, hidden_size: int, values: "Mapping[str, Tensor | float]") -> None:
+        """The whole biases of these of `stack`, where there are biases."""
+        from torch import no_grad
+
+        if "bias_ih" not in p:
+            return
+        with no_grad():
+            for letter, rows in self.rows_of(hidden_size).items():
+                if letter in values:
+                    p["bias_ih"][rows] = values[letter]
+                    p["bias_hh"][rows] = 0.0
 
 
 def refuse(table: Refusals) -> None:

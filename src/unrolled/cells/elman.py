@@ -25,6 +25,7 @@ class Elman(Cell):
 
     name: ClassVar[str] = "rnn"
     torch: ClassVar[frozenset[str] | None] = frozenset({"tanh", "relu"})
+    candidate: ClassVar[str] = "h"
 
     nonlinearity: str = option(
         "tanh",
@@ -33,8 +34,8 @@ class Elman(Cell):
     )
 
     @property
-    def gates(self) -> int:
-        return 1
+    def stack(self) -> str:
+        return "h"
 
     @property
     def kernel(self) -> str:

@@ -17,7 +17,6 @@ Differs  reset_after=False resets before it, as v3 of that paper and Keras's def
          some textbooks let 1 - z keep the old state; Keras and ONNX stack z, r, h
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -35,6 +34,9 @@ class GRU(Cell):
 
     name: ClassVar[str] = "gru"
     torch: ClassVar[frozenset[str] | None] = frozenset()
+    candidate: ClassVar[str] = "n"
+    keeping: ClassVar[str] = "z"
+    passing: ClassVar[str] = "r"
 
     reset_after: bool = option(
         True, "the reset gate acts after the recurrent product, not before it; answers differ little"
@@ -42,15 +44,12 @@ class GRU(Cell):
     layer_norm: bool = option(False, LAYER_NORM)
 
     @property
-    def gates(self) -> int:
-        return 3
+    def stack(self) -> str:
+        return "rzn"
 
     @property
     def kernel(self) -> str:
         return "gru" if self.reset_after else "gru.before"
-
-    def memory_gates(self, hidden_size: int) -> Iterator[tuple[slice, int]]:
-        yield slice(hidden_size, 2 * hidden_size), 1  # z
 
     def step(self, x: "Tensor", state: State, recurrent: "Tensor", p: Parameters) -> State:
         from torch import sigmoid, tanh

@@ -57,6 +57,10 @@ class LSTM(Cell):
     name: ClassVar[str] = "lstm"
     states: ClassVar[tuple[str, ...]] = ("h", "c")
     torch: ClassVar[frozenset[str] | None] = frozenset({"proj_size"})
+    candidate: ClassVar[str] = "g"
+    keeping: ClassVar[str] = "f"
+    replacing: ClassVar[str] = "i"
+    passing: ClassVar[str] = "o"
 
     proj_size: int = option(
         0,
@@ -86,8 +90,8 @@ class LSTM(Cell):
         )
 
     @property
-    def gates(self) -> int:
-        return 3 if self.coupled_input_forget else 4
+    def stack(self) -> str:
+        return "igo" if self.coupled_input_forget else "ifgo"
 
     @property
     def block(self) -> int:
@@ -118,15 +122,9 @@ class LSTM(Cell):
     def constants(self, names: Collection[str], hidden_size: int) -> Iterator[tuple[str, slice, float]]:
         yield from super().constants(names, hidden_size)
         if self.forget_bias is not None:
-            M = hidden_size // self.cells_per_block
-            yield "bias_ih", slice(M, 2 * M), self.forget_bias
-            yield "bias_hh", slice(M, 2 * M), 0.0
-
-    def memory_gates(self, hidden_size: int) -> Iterator[tuple[slice, int]]:
-        M = hidden_size // self.cells_per_block
-        yield slice(0, M), -1  # i
-        if not self.coupled_input_forget:
-            yield slice(M, 2 * M), 1  # f
+            rows = self.rows_of(hidden_size)["f"]
+            yield "bias_ih", rows, self.forget_bias
+            yield "bias_hh", rows, 0.0
 
     def step(self, x: "Tensor", state: State, recurrent: "Tensor", p: Parameters) -> State:
         import torch

@@ -16,7 +16,6 @@ Differs  two biases, as torch.nn's cells have them, add up to the paper's one; l
          sees less, are other cells
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -33,15 +32,14 @@ class MGU(Cell):
     """The equations above."""
 
     name: ClassVar[str] = "mgu"
+    candidate: ClassVar[str] = "n"
+    replacing: ClassVar[str] = "f"
 
     layer_norm: bool = option(False, LAYER_NORM)
 
     @property
-    def gates(self) -> int:
-        return 2
-
-    def memory_gates(self, hidden_size: int) -> Iterator[tuple[slice, int]]:
-        yield slice(0, hidden_size), -1  # f
+    def stack(self) -> str:
+        return "fn"
 
     def step(self, x: "Tensor", state: State, recurrent: "Tensor", p: Parameters) -> State:
         from torch import sigmoid, tanh

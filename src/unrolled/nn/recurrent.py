@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -108,10 +108,11 @@ class Recurrent(TorchLayer, SequenceModule):
             for initial in self._initial(place):
                 nn.init.zeros_(initial)
 
-    def remember(self, steps: float) -> None:
-        """Draws biases of gates anew so that units forget after 1 to `steps` steps, as the cell says."""
+    def begin(self, kind: Literal["chrono", "orthogonal"], steps: float) -> None:
+        """Draws again what the cell says of first weights of this kind, which reach back `steps` steps."""
+        draw = getattr(self.cell, f"begin_{kind}")
         for place in self._places:
-            self.cell.remember(self._parameters_of(place), steps)
+            draw(self._parameters_of(place), steps)
 
     def flatten_parameters(self) -> None:
         """Moves the weights into the layout that cuDNN is fastest with. Does nothing off the GPU."""

@@ -22,7 +22,7 @@ LEAST_PATIENCE = 200
 LEAST_VALIDATION = 30
 NO_LIMIT = 2**31 - 1
 INIT_SCALE = 0.01
-LEAST_REMEMBERED = 3  # steps, of init chrono
+LEAST_REACH = 7  # steps, of init chrono and orthogonal
 
 # Options whose defaults differ from task to task.
 BatchSize = Annotated[
@@ -126,18 +126,19 @@ class TrainingConfig(BaseModel):
         description="refuse a run to start from that has another checksum than this, of which another "
         "model would come",
     )
-    init: Literal["torch", "normal", "chrono"] = Field(
+    init: Literal["torch", "normal", "chrono", "orthogonal"] = Field(
         default="torch",
         description="first weights: as torch.nn draws those of each layer, which suits most; normal, all "
-        "from N(0, init-scale²) with biases of 0, as textbooks do; or chrono, with biases of the gates by "
-        "which units remember for up to init-scale steps, which long sequences may need",
+        "from N(0, init-scale²) with biases of 0, as textbooks do; chrono or orthogonal, which reach back "
+        "over long sequences: gates that keep their states for up to init-scale steps, or states that turn "
+        "with periods of up to init-scale steps and hardly fade",
     )
     init_scale: float | None = Field(
         default=None,
         gt=0,
         le=2**20,
         description=f"init normal: deviation of the first weights ({INIT_SCALE}); small ones begin slowly. "
-        "init chrono: most steps to remember (those of the longest training sequence)",
+        "init chrono, orthogonal: most steps to reach back (those of the longest training sequence)",
     )
     batch_size: BatchSize = 32
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
@@ -195,13 +196,14 @@ class TrainingConfig(BaseModel):
             )
         if self.init_scale is not None and self.init == "torch":
             raise ValueError(
-                f"{option('init_scale')} belongs to {option('init', 'normal')} or 'chrono'; set both, or "
-                "leave it out"
+                f"{option('init_scale')} belongs to {option('init', 'normal')}, 'chrono' and 'orthogonal'; "
+                "set both, or leave it out"
             )
-        if self.init == "chrono" and (self.init_scale or LEAST_REMEMBERED) < LEAST_REMEMBERED:
+        reaches = self.init in ("chrono", "orthogonal")
+        if reaches and self.init_scale is not None and self.init_scale < LEAST_REACH:
             raise ValueError(
-                f"{option('init_scale', self.init_scale)} of {option('init', 'chrono')} is a number of "
-                f"steps: wanted {LEAST_REMEMBERED} or more"
+                f"{option('init_scale', self.init_scale)} of {option('init', self.init)} is a number of "
+                f"steps: wanted {LEAST_REACH} or more"
             )
         if self.init != "torch" and self.start_from is not None:
             raise ValueError(

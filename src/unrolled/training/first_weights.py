@@ -1,11 +1,13 @@
 """First weights other than torch.nn's.
 
-normal   as textbooks draw them: every weight from N(0, σ²), every bias 0. What does not begin at random
-         stays: gains, a forget gate's own bias, outputs and states that begin at zero, tables that begin
-         with vectors, and what is not trained
-chrono   as torch.nn's, but for the gates that keep a state: they forget after 1 to T steps (cells/cell.py)
+normal       as textbooks draw them: every weight from N(0, σ²), every bias 0. What does not begin at random
+             stays: gains, a forget gate's own bias, outputs and states that begin at zero, tables that begin
+             with vectors, and what is not trained
+chrono       as torch.nn's, but for gates that keep a state: units forget after 1 to T steps
+orthogonal   as torch.nn's, but for what the state is multiplied by, which turns pairs of units with periods
+             of up to T steps, and for the gates, which begin open
 
-Source   Zhang et al., "Dive into Deep Learning", 9.5: σ = 0.01; Tallec & Ollivier 2018, arXiv:1804.11188
+Source   Zhang et al., "Dive into Deep Learning", 9.5: σ = 0.01; of the others cells/cell.py
 """
 
 from typing import Any
@@ -18,7 +20,7 @@ from unrolled.errors import ConfigError
 from unrolled.files.messages import either, option
 from unrolled.nn.recurrent import Recurrent
 from unrolled.training.batches import Batches, Ragged
-from unrolled.training.config import INIT_SCALE, LEAST_REMEMBERED, TrainingConfig
+from unrolled.training.config import INIT_SCALE, LEAST_REACH, TrainingConfig
 
 BEGUN = "begins_with_vectors"  # the attribute of a table that does
 
@@ -27,8 +29,11 @@ def draw(network: nn.Module, training: TrainingConfig, batches: Batches[Any]) ->
     """Those of `init`, from torch's generator. ConfigError where the network or the data do not suit it."""
     if training.init == "normal":
         draw_normal(network, training.init_scale or INIT_SCALE)
-    if training.init == "chrono":
-        draw_chrono(network, training.init_scale or _longest(batches))
+    elif training.init != "torch":
+        steps = training.init_scale or _longest(training.init, batches)
+        for layer in [module for module in network.modules() if isinstance(module, Recurrent)]:
+            REQUIRED[training.init](layer)
+            layer.begin(training.init, steps)
 
 
 def draw_normal(network: nn.Module, deviation: float) -> None:
@@ -44,17 +49,10 @@ def draw_normal(network: nn.Module, deviation: float) -> None:
         parameter.detach().copy_(values)
 
 
-def draw_chrono(network: nn.Module, steps: float) -> None:
-    """Layer by layer, in the order of the network. ConfigError for a layer without gates or their biases."""
-    for layer in [module for module in network.modules() if isinstance(module, Recurrent)]:
-        _require_gates(layer)
-        layer.remember(steps)
-
-
 def _require_gates(layer: Recurrent) -> None:
     chrono = option("init", "chrono")
-    if not layer.cell.has_memory_gates:
-        with_gates = either([name for name, cell in CELLS.items() if cell().has_memory_gates])
+    if not layer.cell.has_gates:
+        with_gates = either([name for name, cell in CELLS.items() if cell().has_gates])
         raise ConfigError(
             f"{chrono} draws the biases of gates, and {option('cell', layer.cell.name)} has none; set "
             f"{option('cell')} to {with_gates}, or leave {option('init')} out"
@@ -64,20 +62,37 @@ def _require_gates(layer: Recurrent) -> None:
             f"{chrono} draws the biases of gates, and {option('bias', False)} leaves them out; leave one of "
             "both out"
         )
+    _refuse_forget_bias(layer, chrono)
+
+
+def _require_square(layer: Recurrent) -> None:
+    orthogonal = option("init", "orthogonal")
+    if getattr(layer.cell, "proj_size", 0):
+        raise ConfigError(
+            f"{orthogonal} turns the units' own states, and {option('projection')} hands others back; leave "
+            "one of both out"
+        )
+    _refuse_forget_bias(layer, orthogonal)
+
+
+def _refuse_forget_bias(layer: Recurrent, init: str) -> None:
     if getattr(layer.cell, "forget_bias", None) is not None:
         raise ConfigError(
-            f"{chrono} and {option('forget_bias')} both say how the forget gate's bias begins; leave one of "
+            f"{init} and {option('forget_bias')} both say how the forget gate's bias begins; leave one of "
             "both out"
         )
 
 
-def _longest(batches: Batches[Any]) -> int:
+REQUIRED = {"chrono": _require_gates, "orthogonal": _require_square}
+
+
+def _longest(init: str, batches: Batches[Any]) -> int:
     """Steps of the longest training sequence."""
     steps = max(batches.lengths) if isinstance(batches, Ragged) else 0
-    if steps < LEAST_REMEMBERED:
+    if steps < LEAST_REACH:
         raise ConfigError(
-            f"{option('init', 'chrono')} needs to know how many steps are to be remembered, which does not "
-            f"follow from these data; set {option('init_scale', 100)}, or as many as there are"
+            f"{option('init', init)} needs to know how many steps to reach back, which does not follow from "
+            f"these data; set {option('init_scale', 100)}, or as many as there are"
         )
     return int(steps)
 
