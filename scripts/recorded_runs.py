@@ -57,7 +57,7 @@ merged-product    moves     --bidirectional on --merge product --variational-dro
 merged-mean       moves     --bidirectional on --merge mean --cell lstm --zoneout 0.1 --cell-zoneout 0.2
 learned-start     moves     --learn-initial-state --cell lstm --peephole --bidirectional on --pooling max
 chrono            moves     --init chrono --cell lstm --peephole --pooling last
-orthogonal        moves     --init orthogonal --cell mgu --init-scale 12
+orthogonal        moves     --init orthogonal --cell mgu --init-scale 12 --recurrent-rate 0.1
 chosen-columns    moves     --id id --time step --target label --optimizer adamw --weight-decay 0.1
 texts             reviews   --embedding-size 4 --pooling last
 texts-dropped     reviews   --embedding-size 4 --word-dropout 0.3

@@ -171,6 +171,7 @@ def test_periods_are_spread_evenly_on_a_logarithmic_scale():
     cell = CELLS["rnn"]()
     p = {name: torch.zeros(shape) for name, shape in cell.shapes(1, 1001, True).items()}
     cell.begin_orthogonal(p, 600)
+    assert 0.9 / 600**0.5 < p["weight_ih"].abs().max() <= 1 / 600**0.5
     U = p["weight_hh"]
     assert torch.allclose(U @ U.T, torch.eye(1001), atol=1e-6) and U[-1, -1] == 1
     period = 2 * np.pi / torch.atan2(U[1:-1:2, 0:-1:2].diagonal(), U[0:-1:2, 0:-1:2].diagonal())

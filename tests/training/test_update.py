@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from unrolled.nn import GRU
 from unrolled.training.config import TrainingConfig
 from unrolled.training.update import NotFiniteError, Update, first_not_finite
 
@@ -139,3 +140,20 @@ def test_first_not_finite():
     assert first_not_finite([("a", good), ("b", None)]) is None
     assert first_not_finite([("a", good), ("b", bad), ("c", bad)]) == "b"
     assert first_not_finite([("n", torch.tensor([3]))]) is None
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_recurrent_layers_move_by_their_share_of_the_learning_rate(optimizer):
+    def moved(share):
+        torch.manual_seed(0)
+        model = nn.ModuleDict({"layer": GRU(2, 3, num_layers=2), "head": nn.Linear(3, 1)})
+        update = Update(model, TrainingConfig(optimizer=optimizer, recurrent_rate=share))
+        before = {name: p.detach().clone() for name, p in model.named_parameters()}
+        update(model["head"](model["layer"](torch.randn(4, 2, 2))[0]).square().sum(), 0.01)
+        return {name: p.detach() - before[name] for name, p in model.named_parameters()}
+
+    whole, part = moved(1.0), moved(0.25)
+    for name, change in whole.items():
+        assert change.any()
+        factor = 0.25 if name.startswith("layer.") else 1.0
+        torch.testing.assert_close(part[name], factor * change, rtol=1e-3, atol=1e-7)

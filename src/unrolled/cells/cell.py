@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # By the first word of a parameter's name: its first value, where it is not drawn; what a call may leave out.
 FILL = {"gain": 1.0, "shift": 0.0}
-OPEN = 4.0  # a bias by which a gate begins open: σ(4) = 0.98
+OPEN = 6.0  # a bias by which a gate begins open: σ(6) = 0.998
 SHORTEST = 6  # steps of a period
 OPTIONAL = ("bias", "shift")
 LAYER_NORM = (
@@ -268,6 +268,7 @@ class Cell(ABC):
 
             U = diag(R(2π / T_1), R(2π / T_2), …)   R(θ) = [[cos θ, -sin θ], [sin θ, cos θ]]
             log T_k uniform in [log SHORTEST, log steps]   a last unit without a pair keeps its value
+            W of the candidate is drawn within ±1/√steps, so that a sum of so many inputs is not cut off
             b = OPEN of gates that replace and pass, -OPEN of those that keep, 0 of the candidate
 
         Source   Henaff et al. 2016, arXiv:1602.06662, 4: rotations of pairs
@@ -282,7 +283,9 @@ class Cell(ABC):
         U[first, first] = U[second, second] = angle.cos()
         U[first, second], U[second, first] = -angle.sin(), angle.sin()
         with no_grad():
-            p["weight_hh"][self.rows_of(H)[self.candidate]] = U.to(p["weight_hh"])
+            rows = self.rows_of(H)[self.candidate]
+            p["weight_hh"][rows] = U.to(p["weight_hh"])
+            p["weight_ih"][rows] = p["weight_ih"][rows].uniform_(-1, 1) / math.sqrt(steps)
         open_biases = dict.fromkeys(self.replacing + self.passing, OPEN) | dict.fromkeys(self.keeping, -OPEN)
         self._set_biases(p, H, open_biases | {self.candidate: 0.0})
 

@@ -147,6 +147,13 @@ class TrainingConfig(BaseModel):
         "gradients; sgd needs its learning rate found",
     )
     learning_rate: LearningRate = 0.001
+    recurrent_rate: float = Field(
+        default=1.0,
+        gt=0,
+        le=1000,
+        description="share of the learning rate that weights of recurrent layers have: over hundreds of steps "
+        "a small change of theirs is a large one of the answer, and 0.1 or less lets all else learn faster",
+    )
     momentum: float = Field(
         default=0.0,
         ge=0,

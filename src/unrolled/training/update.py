@@ -1,6 +1,8 @@
 """One update of the weights θ from a loss L, learning rate α, with the gradient's global norm bounded by c:
 
-    g = ∇L,  n = ‖g‖₂ over all parameters,  g ← g c / n  where n > c > 0,  θ ← optimizer(θ, g, α)
+    g = ∇L,  n = ‖g‖₂ over all parameters,  g ← g c / n  where n > c > 0,  θ ← optimizer(θ, g, α ρ)
+
+ρ is `recurrent_rate` for the weights of recurrent layers, 1 for all others.
 
 A value that is not finite stops the update: in L or g before any weight changes, in θ right after.
 
@@ -15,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
+from unrolled.nn.recurrent import Recurrent
 from unrolled.training.config import TrainingConfig
 from unrolled.training.optimizers import MOMENTS, OPTIMIZERS
 
@@ -29,6 +32,7 @@ class Update:
     def __init__(self, model: nn.Module, config: TrainingConfig) -> None:
         self.parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.config = config
+        self._apart = [] if config.recurrent_rate == 1 else _recurrent_weights(model)
         self.kept: dict[str, dict[str, Tensor]] = {}
 
     def __call__(self, loss: Tensor, learning_rate: float) -> tuple[float, float]:
@@ -44,13 +48,19 @@ class Update:
             raise NotFiniteError(self._say_where(value))
         if 0 < self.config.clip < norm:
             clip_grads_with_norm_(self.parameters.values(), self.config.clip, total)
+        recurrent = {name: gradients.pop(name) for name in self._apart if name in gradients}
         with torch.no_grad():
-            parameters: list[Tensor] = [self.parameters[name] for name in gradients]
-            kept = [self.kept.setdefault(name, {}) for name in gradients]
-            update = OPTIMIZERS[self.config.optimizer]
-            update(parameters, list(gradients.values()), kept, learning_rate, self.config)
+            self._update(gradients, learning_rate)
+            if recurrent:
+                self._update(recurrent, learning_rate * self.config.recurrent_rate)
             self._check_weights()
         return value, norm
+
+    def _update(self, gradients: Mapping[str, Tensor], learning_rate: float) -> None:
+        parameters: list[Tensor] = [self.parameters[name] for name in gradients]
+        kept = [self.kept.setdefault(name, {}) for name in gradients]
+        update = OPTIMIZERS[self.config.optimizer]
+        update(parameters, list(gradients.values()), kept, learning_rate, self.config)
 
     def moments(self) -> dict[str, Tensor]:
         """What the optimizer keeps, as `parameter.moment`."""
@@ -85,6 +95,12 @@ class Update:
         if name:
             return f"the gradient of '{name}' is NaN or infinite (the loss is {loss:g})"
         return f"the norm of the gradient is beyond the range of its type (the loss is {loss:g})"
+
+
+def _recurrent_weights(model: nn.Module) -> list[str]:
+    """The names of all parameters of recurrent layers."""
+    layers = [(name, module) for name, module in model.named_modules() if isinstance(module, Recurrent)]
+    return [name for prefix, layer in layers for name, _ in layer.named_parameters(prefix)]
 
 
 def first_not_finite(named: Iterable[tuple[str, Tensor | None]]) -> str | None:
