@@ -8,6 +8,7 @@ options; what its data set lacks to be read as it is (a manifest, a split) is ma
 """
 
 import argparse
+import gzip
 import json
 import os
 import re
@@ -19,6 +20,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 Files = dict[str, Path]
 
@@ -62,6 +65,34 @@ def _fashion(data: Path, scratch: Path) -> Files:
     return {
         part: folder / f"{name}-images-idx3-ubyte.gz" for part, name in (("train", "train"), ("test", "t10k"))
     }
+
+
+def _mnist(data: Path, scratch: Path) -> Files:
+    """As they were published; the labels lie beside the images."""
+    return {
+        part: data / "mnist" / f"{name}-images-idx3-ubyte.gz"
+        for part, name in (("train", "train"), ("test", "t10k"))
+    }
+
+
+def mnist_pixels(permuted: bool) -> Callable[[Path, Path], Files]:
+    """MNIST's images as IDX files of (N, 784, 1), a step a pixel: row by row, or all in an order that numpy's
+    generator of seed 0 draws."""
+
+    def files(data: Path, scratch: Path) -> Files:
+        order = np.random.default_rng(0).permutation(784) if permuted else np.arange(784)
+        prepared = {}
+        for part, path in _mnist(data, scratch).items():
+            values = np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=16)
+            steps = values.reshape(-1, 784)[:, order]
+            prepared[part] = scratch / f"{part}-images-idx3-ubyte"
+            header = bytes([0, 0, 8, 3]) + np.array([len(steps), 784, 1], ">u4").tobytes()
+            prepared[part].write_bytes(header + steps.tobytes())
+            labels = path.with_name(path.name.replace("images-idx3", "labels-idx1"))
+            (scratch / f"{part}-labels-idx1-ubyte").write_bytes(gzip.decompress(labels.read_bytes()))
+        return prepared
+
+    return files
 
 
 def text(name: str) -> Callable[[Path, Path], Files]:
@@ -128,6 +159,11 @@ PHONEMES = (
     "--validation 0.02 --seed 1 "
 )
 
+# The same for both orders of MNIST's pixels.
+PIXELS = (
+    "unrolled train classify {train} --test-files {test} --cell gru --hidden 128 --batch-size 100 " + PLAIN
+)
+
 LINES: dict[str, Line] = {
     "spoken-digits": Line(
         _digits,
@@ -173,6 +209,20 @@ LINES: dict[str, Line] = {
         0.85,
         True,
     ),
+    "mnist-rows": Line(
+        _mnist, "unrolled train classify {train} --test-files {test}", "accuracy", 0.985, True
+    ),
+    "mnist-rows-textbook": Line(
+        _mnist,
+        "unrolled train classify {train} --test-files {test} --cell rnn --hidden 150 --batch-size 150 "
+        + PLAIN
+        + "--pooling last --learning-rate 0.001 --schedule constant --epochs 20",
+        "accuracy",
+        0.95,
+        True,
+    ),
+    "mnist-pixels": Line(mnist_pixels(permuted=False), PIXELS, "accuracy", 0.97, True),
+    "mnist-permuted": Line(mnist_pixels(permuted=True), PIXELS, "accuracy", 0.90, True),
     "tinyshakespeare": Line(
         text("tinyshakespeare/input.txt"),
         "unrolled train language {text} --hidden 512 --embedding-size 64 --input-dropout 0.1 --threads 2 "

@@ -151,8 +151,8 @@ class TrainingConfig(BaseModel):
         default=1.0,
         gt=0,
         le=1000,
-        description="share of the learning rate that weights of recurrent layers have: over hundreds of steps "
-        "a small change of theirs is a large one of the answer, and 0.1 or less lets all else learn faster",
+        description="share of the learning rate that recurrent weights have: over hundreds of steps "
+        "a small change of theirs is a large one of the answer, and 0.1 or less lets the rest learn faster",
     )
     momentum: float = Field(
         default=0.0,
