@@ -222,7 +222,7 @@ LINES: dict[str, Line] = {
         + PLAIN
         + "--pooling last --learning-rate 0.001 --schedule constant --epochs 20",
         "accuracy",
-        0.95,
+        0.97,
         True,
     ),
     "mnist-pixels": Line(mnist_pixels(permuted=False), PIXELS, "accuracy", 0.97, True),
