@@ -12,7 +12,7 @@ draw = random.Random(0)
 names, verbs = ["the cat", "the dog", "a bird", "my uncle"], ["sees", "likes", "follows"]
 sentences = [f"{draw.choice(names)} {draw.choice(verbs)} {draw.choice(names)}.\n" for _ in range(1500)]
 
-model = LanguageModel(hidden=64, embedding_size=16, epochs=8, learning_rate=0.01).fit(
+model = LanguageModel(hidden=64, embedding_size=16, epochs=12, learning_rate=0.01).fit(
     text_of("".join(sentences))
 )
 print(*model.evaluation.verdict, sep="\n")
