@@ -29,7 +29,7 @@ CASES = [
     ("Transcriber", "spelt", {"select": "label-error", "decoder": "greedy"}, "label error rate"),
     ("Transcriber", "spelt", {"select": "label-error", "hmm": True, "lm_order": 0}, "label error rate"),
     ("Translator", PAIRS, {"select": "bleu", "beam": 1, "source_tokens": "words"}, "BLEU"),
-    ("Translator", PAIRS, {"select": "accuracy", "beam": 1, "epochs": 9}, "exact match"),
+    ("Translator", PAIRS, {"select": "accuracy", "beam": 1, "epochs": 12}, "exact match"),
     ("Captioner", CAPTIONS, {"select": "bleu", "beam": 1, "code_size": 5}, "BLEU"),
 ]
 
