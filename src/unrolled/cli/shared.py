@@ -9,10 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperOption
 
-from unrolled.errors import ConfigError
 from unrolled.files.encodings import encoding_name
 from unrolled.files.limits import set_most_values
-from unrolled.files.messages import option
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained model.")]
 Files = Annotated[
@@ -52,13 +50,6 @@ OutFile = Annotated[
 def _set_limit(most: int | None) -> None:
     if most is not None:
         set_most_values(most)
-
-
-def _known_encoding(name: str | None) -> str | None:
-    try:
-        return None if name is None else encoding_name(name)
-    except ValueError as error:
-        raise ConfigError(f"{option('encoding')}: {error}") from None
 
 
 MostValues = Annotated[
@@ -139,7 +130,7 @@ Encoding = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        callback=_known_encoding,
+        callback=lambda name: None if name is None else encoding_name(name),
         help=r"How text is written that is not in UTF-8, such as cp1252 \[default: as in the training].",
         show_default=False,
     ),

@@ -19,14 +19,13 @@ Differs  sparse rows, weights and nested relations are refused
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.files.left_out import WrongLineError
+from unrolled.files.left_out import below_header
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, shown
 from unrolled.files.opening import clean_text
@@ -49,20 +48,7 @@ def read_arff(
     first."""
     lines = clean_text(path, data, "ARFF in UTF-8", "a header and rows", wrong).decode().split("\n")
     columns, begin = _columns(path, lines)
-    rows, numbers = list[list[Any]](), list[int]()
-    for number, line in enumerate(lines[begin:], begin + 1):
-        if not line.strip() or line.startswith("%"):
-            continue
-        place = f"{path}, line {number}"
-        try:
-            rows.append(_row(line, columns))
-            numbers.append(number)
-        except ValueError as error:
-            if wrong is None:
-                raise WrongLineError(f"{place}: {error}; correct the row") from None
-            wrong[place] = str(error)
-    if not rows:
-        raise DataError(f"{path}: no row below @data; wanted at least one")
+    rows, numbers = below_header(path, lines, begin, "%", "row", lambda line: _row(line, columns), wrong)
     names = [name for name, _ in columns]
     require_few(
         path,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from itertools import chain
 
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
 from unrolled.files.messages import option, shown
 
 UTF8 = "utf-8-sig"  # without the byte order mark, if there is one
@@ -26,13 +26,13 @@ _SIGNS = set("°€£§©®²³µ½¼“”„‘’–—…«»、。・")
 
 
 def encoding_name(name: str) -> str:
-    """What Python calls an encoding of text. ValueError where none has this name."""
+    """What Python calls an encoding of text. ConfigError where none has this name."""
     try:
         "".encode(name)  # refuses codecs of other than text, too
         return codecs.lookup(name).name
     except (LookupError, ValueError, TypeError):
         wanted = "an encoding such as cp1252, cp1251, shift_jis or utf-16"
-        raise ValueError(f"wanted {wanted}, got {shown(name)}") from None
+        raise ConfigError(f"{option('encoding')}: wanted {wanted}, got {shown(name)}") from None
 
 
 def encoding_of(pieces: Iterable[bytes], named: str | None, cut: bool = False) -> str:

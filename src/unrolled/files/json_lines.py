@@ -12,7 +12,7 @@ A file that is one list of such objects is read the same way.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,13 +41,16 @@ def read_json_lines(
     most = body.count(",") + body.count("\n")
     require_few(path, f"{most:,} values", most + len(body) // VALUE_BYTES)
     rows, numbers = list[dict[str, Any]](), list[int]()
-    unit, values = ("row", _listed(path, body)) if _LIST.match(body) else ("line", body.split("\n"))
-    for number, value in enumerate(values, 1):
-        if isinstance(value, str) and unit == "line" and not value.strip():
+    read: Callable[[str, Any], dict[str, Any]] = row_of
+    unit, values = "line", enumerate(body.split("\n"), 1)
+    if _LIST.match(body):
+        read, unit, values = _flat_row, "row", enumerate(_listed(path, body), 1)
+    for number, value in values:
+        if unit == "line" and not value.strip():
             continue
         place = f"{path}, {unit} {number}"
         try:
-            rows.append(row_of(place, value) if unit == "line" else _flat_row(place, value))
+            rows.append(read(place, value))
             numbers.append(number)
         except DataError as error:
             if wrong is None:

@@ -94,7 +94,6 @@ def are_sets(values: Any, even_of_one: bool = False) -> bool:
 def written_sets(values: Any, like: SetKind | None = None) -> tuple[tuple[str, ...], SetKind]:
     """(N,) cells of label_sets.py, and their kind; `like` as of `written`. An array that holds nothing but 0
     and 1 is an indicator array, and so are lists of one length that hold both."""
-    values = values.toarray() if hasattr(values, "toarray") else values
     each = [sorted(one, key=str) if isinstance(one, _SETS) else list(one) for one in values]
     as_array = isinstance(values, np.ndarray) and values.dtype.kind != "O"
     ones = None if like and like.columns is None else _indicator(each, as_array or like is not None)

@@ -66,6 +66,35 @@ def usable_rows(
                 ) from None
 
 
+def below_header(
+    path: str,
+    lines: Sequence[str],
+    begin: int,
+    comment: str,
+    noun: str,
+    read: Callable[[str], T],
+    wrong: dict[str, str] | None,
+) -> tuple[list[T], list[int]]:
+    """What `read` makes of the lines from index `begin` on, without blank ones and comments, and the numbers
+    of these lines (from 1). A line that is a ValueError to it goes to `wrong` with the reason, by its place;
+    where that is None, it is a DataError, and so is no line at all."""
+    rows, numbers = list[T](), list[int]()
+    for number, line in enumerate(lines[begin:], begin + 1):
+        if not line.strip() or line.startswith(comment):
+            continue
+        place = f"{path}, line {number}"
+        try:
+            rows.append(read(line))
+            numbers.append(number)
+        except ValueError as error:
+            if wrong is None:
+                raise WrongLineError(f"{place}: {error}; correct the {noun}") from None
+            wrong[place] = str(error)
+    if not rows:
+        raise DataError(f"{path}: no {noun} below @data; wanted at least one")
+    return rows, numbers
+
+
 def joined_reason(before: str | None, reason: str) -> str:
     """Why a row was left out, where there may be other reasons."""
     return reason if before is None or before == reason else f"{before}; {reason}"

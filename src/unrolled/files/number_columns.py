@@ -39,10 +39,7 @@ class Numbers:
 
 def read_numbers(cells: pl.Series, decimal: str | None = None) -> Numbers:
     """`decimal`: the mark, a key of MARKS, of a column that does not tell it; None where that is open too."""
-    if cells.dtype == pl.String:
-        cells = cells.str.strip_chars()
-    values = cells.cast(pl.Float64, strict=False)
-    wrong = (values.is_null() & ~is_missing(cells, NO_NUMBER)) | values.is_infinite().fill_null(False)
+    cells, values, wrong = _as_computers_write(cells)
     if cells.dtype != pl.String:
         return Numbers(values, wrong, 0 if cells.dtype == pl.Boolean else None)
     truths = _truths(cells.filter(wrong))
@@ -54,6 +51,16 @@ def read_numbers(cells: pl.Series, decimal: str | None = None) -> Numbers:
     if thousands or _are_numerals(some).any():
         return _written(cells, values, decimal)
     return Numbers(values, wrong)
+
+
+def _as_computers_write(cells: pl.Series) -> tuple[pl.Series, pl.Series, pl.Series]:
+    """The cells without blanks at their ends, those that are numbers as a computer writes them, else null,
+    and which of these are neither finite numbers nor missing."""
+    if cells.dtype == pl.String:
+        cells = cells.str.strip_chars()
+    values = cells.cast(pl.Float64, strict=False)
+    wrong = (values.is_null() & ~is_missing(cells, NO_NUMBER)) | values.is_infinite().fill_null(False)
+    return cells, values, wrong
 
 
 def is_missing(cells: pl.Series, words: Sequence[str] = MISSING) -> pl.Series:
@@ -74,11 +81,7 @@ def plain_columns(frame: pl.DataFrame, decimal: str | None) -> dict[str, Values]
     plain: dict[str, Values] = {}
     texts, numbers = frame.select(pl.col(pl.String)), frame.select(selectors.numeric())
     for several in (texts, numbers.cast(pl.Float64)):
-        cells = one_below_the_other(several.get_columns())
-        if cells.dtype == pl.String:
-            cells = cells.str.strip_chars()
-        values = cells.cast(pl.Float64, strict=False)
-        wrong = (values.is_null() & ~is_missing(cells, NO_NUMBER)) | values.is_infinite().fill_null(False)
+        cells, values, wrong = _as_computers_write(one_below_the_other(several.get_columns()))
         if decimal == "comma" and cells.dtype == pl.String:  # between thousands a point may stand
             wrong |= cells.str.contains(".", literal=True).fill_null(False)
         shape = several.width, frame.height

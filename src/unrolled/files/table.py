@@ -202,9 +202,10 @@ class Table:
 
     def matrix(self, columns: Sequence[str]) -> "Matrix":
         """Columns as `numbers` has them, and how they are written."""
-        for column in set(columns) - set(self.frame.columns):
-            self.require(column)
-        several = list(dict.fromkeys(columns))
+        several, known = list(dict.fromkeys(columns)), set(self.frame.columns)
+        for column in several:
+            if column not in known:
+                self.require(column)
         plain = plain_columns(self._cells(several), self._decimal)
         others = {column: self._numbers(column) for column in several if column not in plain}
         arrays = plain | {column: _filled(one) for column, one in others.items()}

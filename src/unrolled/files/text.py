@@ -210,29 +210,23 @@ def _pieces(name: str) -> Iterator[bytes]:
 def _decoded(name: str, encoding: str) -> Iterator[str]:
     decoder: Any = codecs.getincrementaldecoder(encoding)()
     line, empty = 1, True
-    with opened_unpacked(Path(name), "a text file") as file:
-        data = file.read(PIECE_BYTES)
-        if encoding == UTF8:
+    for number, data in enumerate(chain(_pieces(name), [b""])):
+        if number == 0 and encoding == UTF8:
             refuse_foreign(name, data, _FOREIGN, "plain text in UTF-8")
-        while True:
-            try:
-                piece = decoder.decode(data, final=not data)
-            except UnicodeDecodeError as error:
-                line += error.object.count(b"\n", 0, error.start)  # of the first byte that the decoder held
-                called = "UTF-8" if encoding == UTF8 else encoding
-                raise wrong_byte(name, line, error, called) from None
-            if "\0" in piece:
-                line += piece.count("\n", 0, piece.index("\0"))
-                raise DataError(
-                    f"{name}, line {line}: a NUL byte, which text does not hold; is this another kind of "
-                    "file?"
-                )
-            line += piece.count("\n")
-            if piece:
-                empty = False
-                yield piece
-            if not data:
-                break
-            data = file.read(PIECE_BYTES)
+        try:
+            piece = decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            line += error.object.count(b"\n", 0, error.start)  # of the first byte that the decoder held
+            called = "UTF-8" if encoding == UTF8 else encoding
+            raise wrong_byte(name, line, error, called) from None
+        if "\0" in piece:
+            line += piece.count("\n", 0, piece.index("\0"))
+            raise DataError(
+                f"{name}, line {line}: a NUL byte, which text does not hold; is this another kind of file?"
+            )
+        line += piece.count("\n")
+        if piece:
+            empty = False
+            yield piece
     if empty:
         raise DataError(f"{name}: the file is empty; wanted text")

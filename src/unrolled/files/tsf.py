@@ -21,7 +21,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.files.left_out import WrongLineError
+from unrolled.files.left_out import below_header
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, listed, shown
 from unrolled.files.opening import clean_text
@@ -48,19 +48,9 @@ def read_tsf(
     stand there by their places with the reasons; else DataError for the first."""
     lines = clean_text(path, data, "a .tsf file in UTF-8", "a header and series", wrong).decode().split("\n")
     names, step, begin = _header(path, lines)
-    rows, numbers = list[dict[str, Any]](), list[int]()
-    for number, line in enumerate(lines[begin:], begin + 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        try:
-            rows.append(_row(line, names, step))
-            numbers.append(number)
-        except ValueError as error:
-            if wrong is None:
-                raise WrongLineError(f"{path}, line {number}: {error}; correct the series") from None
-            wrong[f"{path}, line {number}"] = str(error)
-    if not rows:
-        raise DataError(f"{path}: no series below @data; wanted at least one")
+    rows, numbers = below_header(
+        path, lines, begin, "#", "series", lambda line: _row(line, names, step), wrong
+    )
     values = sum(len(row[VALUE]) for row in rows)
     require_few(path, f"{counted(len(rows), 'series')} of {values:,} values", 2 * values, sequences=len(rows))
     kinds = {name: pl.List(pl.String) if name in (TIME, VALUE) else pl.String for name in rows[0]}

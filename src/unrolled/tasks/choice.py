@@ -47,9 +47,12 @@ DEVIATIONS = 2.0
 
 def fixed(model: PooledModelConfig, train: Sequences) -> PooledModelConfig:
     """The options with a usual one for each that is open."""
-    usual: Options = {"scale": "pooled", "pooling": default_pooling(model, train.is_text)}
-    usual["members"] = FEW_MEMBERS if len(train) < (FEW_TEXTS if train.is_text else FEW) else 1
-    usual["input_dropout"] = TEXT_DROPOUT if train.is_text else 0.0
+    usual: Options = {
+        "scale": "pooled",
+        "pooling": default_pooling(model, train.is_text),
+        "members": FEW_MEMBERS if len(train) < (FEW_TEXTS if train.is_text else FEW) else 1,
+        "input_dropout": TEXT_DROPOUT if train.is_text else 0.0,
+    }
     if train.is_text:
         usual |= {"front": "none", "subsample": 1}
     else:

@@ -183,8 +183,8 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
     @classmethod
     def _network(cls, config: ClassifyConfig, codec: ClassCodec) -> Network:
         network = super()._network(config, codec)
-        for member in (network.p, *(network.p.others if network.block.others else ())):
-            class_losses.begin(member.head, codec)
+        for member in network.ensemble:
+            class_losses.begin(member.p.head, codec)
         return network
 
     def _row_losses(self, config: ClassifyConfig, codec: ClassCodec) -> Losses:

@@ -63,7 +63,7 @@ Decimal = Annotated[
 
 Encoding = Annotated[
     str | None,
-    AfterValidator(lambda name: None if name is None else _encoding(name)),
+    AfterValidator(lambda name: None if name is None else encoding_name(name)),
     Field(
         description="encoding of files that are not in UTF-8 (or UTF-16 with its mark), such as cp1252; a "
         "wrong one turns letters beyond ASCII into others"
@@ -99,13 +99,6 @@ PathName = Annotated[str, AfterValidator(lambda name: str(Path(name).absolute())
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=1, le=2**16)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
-
-
-def _encoding(name: str) -> str:
-    try:
-        return encoding_name(name)
-    except ValueError as error:
-        raise ValueError(f"{option('encoding')}: {error}") from None
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from unrolled.cells.cell import SHORTEST
 from unrolled.errors import ConfigError
 from unrolled.files.messages import option
 from unrolled.training.selection import LOSS
@@ -22,7 +23,7 @@ LEAST_PATIENCE = 200
 LEAST_VALIDATION = 30
 NO_LIMIT = 2**31 - 1
 INIT_SCALE = 0.01
-LEAST_REACH = 7  # steps, of init chrono and orthogonal
+LEAST_REACH = SHORTEST + 1  # steps, of init chrono and orthogonal
 
 # Options whose defaults differ from task to task.
 BatchSize = Annotated[

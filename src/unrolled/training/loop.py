@@ -195,7 +195,7 @@ class Training(Generic[Batch]):
         validation = "" if loss is None else f", validation {name} {loss:.4g}{measures_text(row)}"
         self.report.note(f"stopped: {stopped}; kept {weights}epoch {kept} of {last}{validation}")
         if self.best is not None and last > 1 and kept in (1, last):
-            self.report.note(self._at_an_end(kept, row))
+            self.report.note(self._at_an_end(row))
         if self.config.keep == "last" and loss is not None:
             self._tell_of_a_better(row)
         return History(tuple(self.rows), kept, loss, stopped, self._seconds())
@@ -212,16 +212,16 @@ class Training(Generic[Batch]):
                 f"{measures_text(best)}"
             )
 
-    def _at_an_end(self, kept: int, row: Row) -> str:
+    def _at_an_end(self, kept: Row) -> str:
         """What it means that the first or the last epoch was the best."""
-        if kept == 1:
+        if kept["epoch"] == 1:
             return (
                 "the first epoch was the best: what came after fits the training part alone; lower "
                 f"learning_rate (now {self.config.learning_rate:g}), or give more data"
             )
         if self.config.schedule == "cosine" or self.progress.cooled_from is not None:
             return "the last epoch was the best, as it is meant to be where the learning rate falls to zero"
-        if measures_of(row).get(self.config.measure) == 1 and MEASURES[self.config.measure]:
+        if measures_of(kept).get(self.config.measure) == 1 and MEASURES[self.config.measure]:
             return f"the last epoch was the best by its loss; its {self.config.measure} is 1, and cannot rise"
         if self.config.measure != LOSS:
             return f"the last epoch was the best by its {self.config.measure}; train longer"
@@ -281,9 +281,8 @@ class Training(Generic[Batch]):
     def _share(self) -> float:
         """How much of the training is over, by its steps or its minutes."""
         minutes, done = self.config.minutes, self.progress.steps_done(self.steps)
-        share = max(
-            done / self.limit if self.limit else 0.0, self._seconds() / (60 * minutes) if minutes else 0.0
-        )
+        by_steps = done / self.limit if self.limit else 0.0
+        share = max(by_steps, self._seconds() / (60 * minutes) if minutes else 0.0)
         if self.progress.cooled_from is None:
             return share
         cooled = (done - self.progress.cooled_from) / self._cooldown()
