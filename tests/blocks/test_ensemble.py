@@ -93,11 +93,11 @@ def test_of_two_members_the_answer_is_the_mean(name):
 
 def test_the_scores_of_a_field_are_averaged_too():
     network, production = worlds(ensemble(FORWARD["tagger"], 3))
-    found = network.block.chain(network.p)
+    chain = network.block.chain(network.p)
     for k, name in enumerate(("transitions", "start", "end")):
         each = [getattr(one.p.crf, name).detach().double() for one in network.ensemble]
-        torch.testing.assert_close(found[k].detach().double(), sum(each) / 3, rtol=1e-6, atol=1e-6)
-        assert np.array_equal(production.block.chain(production.p)[k], found[k].detach().numpy())
+        torch.testing.assert_close(chain[k].detach().double(), sum(each) / 3, rtol=1e-6, atol=1e-6)
+        assert np.array_equal(production.block.chain(production.p)[k], chain[k].detach().numpy())
 
 
 @pytest.mark.parametrize("cut", [1, 4, 8])
@@ -125,34 +125,34 @@ def test_symbols_are_written_by_the_geometric_mean_of_what_members_make_probable
                 one.ops, one.p.decoder, torch.from_numpy(begin[None]), *one(torch.from_numpy(x))
             )
         each.append(o[0].double().softmax(-1).numpy())
-    found = []
-    for own, source in ((network, torch.from_numpy(x)), (production, swapped(x))):
+    outputs = []
+    for net, source in ((network, torch.from_numpy(x)), (production, swapped(x))):
         with torch.no_grad():
-            read = own.block.conditions(numpy.OPS if own is production else own.ops, own.p, source)
-            steps = own.block.steppers(numpy.OPS if own is production else own.ops, own.p, read)
+            read = net.block.conditions(numpy.OPS if net is production else net.ops, net.p, source)
+            steps = net.block.steppers(numpy.OPS if net is production else net.ops, net.p, read)
             step = search.averaged(steps)
-            found.append(np.stack([step(begin, at, at), step(np.array([3]), at, at)]))
+            outputs.append(np.stack([step(begin, at, at), step(np.array([3]), at, at)]))
     p = np.sqrt(each[0] * each[1])
-    np.testing.assert_allclose(np.exp(found[0][0]), p / p.sum(), rtol=1e-5)
-    assert np.array_equal(*found)
+    np.testing.assert_allclose(np.exp(outputs[0][0]), p / p.sum(), rtol=1e-5)
+    assert np.array_equal(*outputs)
 
 
 def test_numbers_are_written_by_the_mean_of_what_members_say():
     network, production = worlds(ensemble(READS["captioner"], 2))
     z, none = np.array([[0.3, -1.2]], np.float32), np.array([0])
     w = np.array([network.block.decoder.begin], np.float32)
-    found = []
-    for own, ops, x in (
+    outputs = []
+    for net, ops, x in (
         (network, network.ops, (torch.from_numpy(z), torch.from_numpy(none))),
         (production, numpy.OPS, (z, none)),
     ):
         with torch.no_grad():
-            each = own.block.steppers(ops, own.p, own.block.conditions(ops, own.p, *x))
-            alone = [step(w) for step in own.block.steppers(ops, own.p, own.block.conditions(ops, own.p, *x))]
-            found.append(numbers.averaged(each)(w))
+            each = net.block.steppers(ops, net.p, net.block.conditions(ops, net.p, *x))
+            alone = [step(w) for step in net.block.steppers(ops, net.p, net.block.conditions(ops, net.p, *x))]
+            outputs.append(numbers.averaged(each)(w))
     for k in range(2):
-        np.testing.assert_allclose(found[0][k], (alone[0][k] + alone[1][k]) / 2, rtol=1e-6)
-        assert np.array_equal(found[0][k], found[1][k]) and not np.array_equal(alone[0][k], alone[1][k])
+        np.testing.assert_allclose(outputs[0][k], (alone[0][k] + alone[1][k]) / 2, rtol=1e-6)
+        assert np.array_equal(outputs[0][k], outputs[1][k]) and not np.array_equal(alone[0][k], alone[1][k])
 
 
 @pytest.mark.parametrize("name", FORWARD | READS)

@@ -36,8 +36,8 @@ def lines(command, option, monkeypatch):
     assert answer.status == 0, answer.err
     shown = r"^(?:│ [* ] +|│ |  )(--?[a-z][\w-]*)(.*)$"
     text = re.sub(r"\n {24}", "   ", answer.out)  # argparse puts it below a long name
-    found = {match[1]: match[2] for match in re.finditer(shown, text, re.MULTILINE)}
-    return {name: re.split(r"\s{2,}", rest.strip(" │"))[-1] for name, rest in found.items()}
+    options = {match[1]: match[2] for match in re.finditer(shown, text, re.MULTILINE)}
+    return {name: re.split(r"\s{2,}", rest.strip(" │"))[-1] for name, rest in options.items()}
 
 
 def test_these_are_all_commands(monkeypatch):

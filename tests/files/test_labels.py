@@ -111,19 +111,19 @@ LISTS = [
 def test_lists_of_labels(y, kind):
     y = plain(y)
     assert are_sets(y)
-    cells, found = written_sets(y)
-    assert [labels_in(cell, "|") for cell in cells] == [{"a", "b"}, set(), {"a"}] and found == kind
+    cells, kind_read = written_sets(y)
+    assert [labels_in(cell, "|") for cell in cells] == [{"a", "b"}, set(), {"a"}] and kind_read == kind
     chosen = np.array([[True, True], [False, False], [True, False]])
-    assert sets_given_back(chosen, ("a", "b"), found) == [["a", "b"], [], ["a"]]
+    assert sets_given_back(chosen, ("a", "b"), kind_read) == [["a", "b"], [], ["a"]]
 
 
 @pytest.mark.parametrize("kind", ["int64", "int8", "uint8", "bool", "float32"])
 def test_an_array_of_0_and_1(kind):
     y = np.array([[1, 0, 1], [0, 0, 0], [0, 0, 1]]).astype(kind)
-    cells, found = written_sets(y)
+    cells, kind_read = written_sets(y)
     assert [labels_in(cell, "|") for cell in cells] == [{"0", "2"}, set(), {"2"}]
-    assert found == SetKind(kind, 3) and are_sets(y)
-    back = sets_given_back(y > 0, ("0", "1", "2"), found)
+    assert kind_read == SetKind(kind, 3) and are_sets(y)
+    back = sets_given_back(y > 0, ("0", "1", "2"), kind_read)
     assert np.array_equal(back, y) and back.dtype == kind
 
 

@@ -57,7 +57,7 @@ def pairs(folder):
     return folder / "pairs.tsv"
 
 
-def told(folder):
+def slanted(folder):
     """Captions of numbers and a class."""
     rows = [(n % 3, n % 7 / 7, f"{n % 3} is {'big' if n % 7 > 3 else 'small'}") for n in range(60)]
     pl.DataFrame(rows, schema=["class", "slant", "caption"], orient="row").write_csv(folder / "told.csv")
@@ -89,7 +89,7 @@ KINDS = {
         pairs,
         translate.SMALL | {"hidden": 8, "decoder_dropout": 0.3, "scheduled_sampling": 0.5},
     ),
-    "caption": (Captioner, told, WRITES | {"features": "slant"}),
+    "caption": (Captioner, slanted, WRITES | {"features": "slant"}),
     "caption-numbers": (Captioner, lines, WRITES | {"id": "id", "target": "y", "noise": 0.2}),
 }
 
@@ -194,8 +194,8 @@ def test_members_of_ctc_learn_to_say_labels_at_the_same_steps(tmp_path):
     with torch.no_grad():
         alone = [criterion.validation_losses(member, batch) for member in network.ensemble]
         together = criterion.validation_losses(network, batch)
-        found = criterion.losses(network, batch)
-    torch.testing.assert_close(found, (alone[0] + alone[1]) / 4 + together / 2)
+        losses = criterion.losses(network, batch)
+    torch.testing.assert_close(losses, (alone[0] + alone[1]) / 4 + together / 2)
     assert not torch.equal(alone[0], alone[1]) and (together - alone[0]).abs().max() > 1e-3
 
 

@@ -65,13 +65,16 @@ def test_each_label_is_decided_by_its_own_motif(learnt):
 
 
 def test_the_evaluation_tells_of_every_label(learnt):
-    found = learnt.evaluation.json()
+    evaluation = learnt.evaluation.json()
     _, Y = motifs(80, seed=2)
-    assert [row["label"] for row in found["labels"]] == ["0", "1"]
-    assert [row["sequences"] for row in found["labels"]] == Y.sum(0).tolist()
-    assert found["without_label"] == int((Y.sum(1) == 0).sum()) and found["labels_each"] == Y.sum(1).mean()
+    assert [row["label"] for row in evaluation["labels"]] == ["0", "1"]
+    assert [row["sequences"] for row in evaluation["labels"]] == Y.sum(0).tolist()
+    assert (
+        evaluation["without_label"] == int((Y.sum(1) == 0).sum())
+        and evaluation["labels_each"] == Y.sum(1).mean()
+    )
     assert list(learnt.evaluation.parts[0]) == list(learnt.evaluation.details)
-    json.dumps(found, allow_nan=False)
+    json.dumps(evaluation, allow_nan=False)
 
 
 def test_an_indicator_array_is_answered_by_one_of_its_type(learnt):
@@ -104,10 +107,10 @@ def test_the_test_part_changes_nothing_that_is_fitted(tmp_path):
     """Its values times a million, and its labels turned over: not a bit of what was fitted differs."""
     X, Y = motifs(120)
     parts = {"validation": (X[:40], Y[:40])}
-    made = []
+    models = []
     for test in ((X[80:], Y[80:]), (X[80:] * 1e6, 1 - Y[80:])):
-        made.append(Classifier(**SMALL).fit(X[40:80], Y[40:80], test=test, **parts))
-    first, second = made
+        models.append(Classifier(**SMALL).fit(X[40:80], Y[40:80], test=test, **parts))
+    first, second = models
     assert first.codec.output == second.codec.output and first.codec.about() == second.codec.about()
     assert first.codec.output.thresholds != (0.5, 0.5), "they were chosen"
     for a, b in zip(first.network.state_dict().values(), second.network.state_dict().values(), strict=True):
@@ -115,15 +118,15 @@ def test_the_test_part_changes_nothing_that_is_fitted(tmp_path):
 
 
 def test_few_examples_choose_no_threshold():
-    made = Classifier(**SMALL).fit(*motifs(60))
-    assert made.codec.output.thresholds == (0.5, 0.5), "6 validate"
+    model = Classifier(**SMALL).fit(*motifs(60))
+    assert model.codec.output.thresholds == (0.5, 0.5), "6 validate"
     named = Classifier(label_threshold=0.3, **SMALL).fit(*motifs(60))
     assert named.codec.output.thresholds == (0.3, 0.3)
     blind = Classifier(label_threshold=0.3, validation=0, **SMALL).fit(*motifs(60))
     assert blind.codec.output.thresholds == (0.3, 0.3)
     o, y = torch.full((40, 2), -2.0), torch.zeros(40, 2)
     o[:6], y[:6, 0], y[:3, 1] = -1.0, 1, 1
-    codec, note = tuned(made.codec, o, y)
+    codec, note = tuned(model.codec, o, y)
     assert 0.12 < codec.output.thresholds[0] < 0.27 and codec.output.thresholds[1] == 0.5
     assert note.endswith("; 0.5 for 1 label that fewer than 5 have there")
 
@@ -142,27 +145,27 @@ FORMS = {
 def test_lists_are_answered_by_lists(form, tmp_path):
     X, Y = motifs(40)
     y = FORMS[form](Y)
-    made = Classifier(**SMALL).fit(X, y, out=tmp_path / "run")
-    assert made.classes_.tolist() == ["pulse", "rise"]
+    model = Classifier(**SMALL).fit(X, y, out=tmp_path / "run")
+    assert model.classes_.tolist() == ["pulse", "rise"]
     again = unrolled.load(tmp_path / "run")
     answers = again.predict(X)
-    assert isinstance(answers, list) and answers == made.predict(X)
+    assert isinstance(answers, list) and answers == model.predict(X)
     assert all(type(one) is list and set(one) <= {"pulse", "rise"} for one in answers)
-    assert made.score(X, y) == np.mean([set(a) == set(b) for a, b in zip(answers, list(y), strict=True)])
+    assert model.score(X, y) == np.mean([set(a) == set(b) for a, b in zip(answers, list(y), strict=True)])
 
 
 def test_numbers_are_labels_too():
     X, Y = motifs(40)
-    made = Classifier(**SMALL).fit(X, [[(7, 12)[k] for k in np.flatnonzero(row)] for row in Y])
-    assert made.classes_.tolist() == [7, 12] and made.classes_.dtype == np.int64
-    assert {label for one in made.predict(X) for label in one} <= {7, 12}
+    model = Classifier(**SMALL).fit(X, [[(7, 12)[k] for k in np.flatnonzero(row)] for row in Y])
+    assert model.classes_.tolist() == [7, 12] and model.classes_.dtype == np.int64
+    assert {label for one in model.predict(X) for label in one} <= {7, 12}
 
 
 def test_texts_with_a_sign_are_answered_by_texts():
     X, Y = motifs(40)
-    made = Classifier(**SMALL).fit(X, np.array([";".join(one) for one in lists(Y)]))
-    assert made.codec.output.sign == ";" and made.classes == ("pulse", "rise")
-    assert set(made.predict(X)) <= {"", "pulse", "rise", "pulse;rise"}
+    model = Classifier(**SMALL).fit(X, np.array([";".join(one) for one in lists(Y)]))
+    assert model.codec.output.sign == ";" and model.classes == ("pulse", "rise")
+    assert set(model.predict(X)) <= {"", "pulse", "rise", "pulse;rise"}
     plus = Classifier(label_separator="+", **SMALL).fit(X, ["+".join(one) for one in lists(Y)])
     assert plus.classes == ("pulse", "rise")
     comma = Classifier(label_separator="+", **SMALL).fit(X, [",".join(one) for one in lists(Y)])
@@ -172,9 +175,9 @@ def test_texts_with_a_sign_are_answered_by_texts():
 def test_a_sign_that_stands_in_a_label_is_not_taken():
     X, Y = motifs(40)
     y = [[f"{name}|x" for name in one] for one in lists(Y)]
-    made = Classifier(**SMALL).fit(X, y)
-    assert made.codec.output.sign == ";" and made.classes == ("pulse|x", "rise|x")
-    assert {label for one in made.predict(X) for label in one} <= set(made.classes)
+    model = Classifier(**SMALL).fit(X, y)
+    assert model.codec.output.sign == ";" and model.classes == ("pulse|x", "rise|x")
+    assert {label for one in model.predict(X) for label in one} <= set(model.classes)
     with pytest.raises(DataError, match=r"label 'pulse\|x' holds the sign '\|' .* with label_separator"):
         Classifier(label_separator="|", **SMALL).fit(X, y)
 
@@ -182,20 +185,20 @@ def test_a_sign_that_stands_in_a_label_is_not_taken():
 def test_a_column_without_a_one_is_a_label_that_nothing_has():
     X, Y = motifs(60)
     wide = np.hstack([Y, np.zeros((60, 1), int)])
-    made = Classifier(**SMALL).fit(X, wide)
-    assert made.predict(X).shape == (60, 3) and made.predict_proba(X)[:, 2].max() < 0.1
-    assert any("no sequence that was judged has the labels '2'" in line for line in made.evaluation.verdict)
+    model = Classifier(**SMALL).fit(X, wide)
+    assert model.predict(X).shape == (60, 3) and model.predict_proba(X)[:, 2].max() < 0.1
+    assert any("no sequence that was judged has the labels '2'" in line for line in model.evaluation.verdict)
 
 
 def test_labels_that_training_did_not_hold_count_as_missed_and_are_named():
     (X, Y), said = motifs(60), io.StringIO()
     y = lists(Y)
     validation, test = (X[:9], [*y[:8], ["new"]]), (X[50:], [[*one, "odd"] for one in y[50:]])
-    made = Classifier(**SMALL).fit(X[10:50], y[10:50], validation=validation, test=test, report=Lines(said))
-    found = made.evaluation
-    assert found.rows[0]["exact match"] == 0
-    assert "10 sequences with labels that training did not hold count as wrong: 'odd'" in found.verdict
-    row = found.json()["labels"][-1]
+    model = Classifier(**SMALL).fit(X[10:50], y[10:50], validation=validation, test=test, report=Lines(said))
+    evaluation = model.evaluation
+    assert evaluation.rows[0]["exact match"] == 0
+    assert "10 sequences with labels that training did not hold count as wrong: 'odd'" in evaluation.verdict
+    row = evaluation.json()["labels"][-1]
     assert (row["label"], row["sequences"], row["answered"], row["recall"]) == ("odd", 10, 0, 0.0)
     assert "labels to validate that training does not hold have no loss: 'new'" in said.getvalue()
 
@@ -211,9 +214,9 @@ def test_a_model_that_goes_on_keeps_its_labels(tmp_path):
 
 def test_a_training_on_all_data_takes_the_thresholds(tmp_path):
     X, Y = motifs(100)
-    made = Classifier(refit=True, validation=0.4, **SMALL).fit(X, Y, out=tmp_path / "run")
-    assert made.codec.output.thresholds == made.judged.codec.output.thresholds != (0.5, 0.5)
-    assert unrolled.load(tmp_path / "run").codec.output == made.codec.output
+    model = Classifier(refit=True, validation=0.4, **SMALL).fit(X, Y, out=tmp_path / "run")
+    assert model.codec.output.thresholds == model.judged.codec.output.thresholds != (0.5, 0.5)
+    assert unrolled.load(tmp_path / "run").codec.output == model.codec.output
 
 
 def test_balanced_weights_answer_rare_labels_more_often():
@@ -269,10 +272,10 @@ def test_epochs_are_chosen_by_what_is_judged(select, column):
     X, Y = motifs(48)
     data = Classifier(**SMALL)._with_answers(from_arrays(X), lists(Y), None)
     options = SMALL | {"epochs": 6, "learning_rate": 0.02, "test": 0, "validation": 0, "label_threshold": 0.5}
-    made = Classifier(select=select, **options).fit(data, validation=data)
-    values = [row[f"validation_{select.replace('-', '_')}"] for row in made.rows if row["kind"] == "epoch"]
-    found = made.evaluate(data, include_training=True).rows[0][column]
-    assert found == pytest.approx(max(values)) and len(set(values)) > 1
+    model = Classifier(select=select, **options).fit(data, validation=data)
+    values = [row[f"validation_{select.replace('-', '_')}"] for row in model.rows if row["kind"] == "epoch"]
+    score = model.evaluate(data, include_training=True).rows[0][column]
+    assert score == pytest.approx(max(values)) and len(set(values)) > 1
 
 
 def test_files_of_each_form_are_the_same_to_the_model(tmp_path):
@@ -288,8 +291,8 @@ def test_files_of_each_form_are_the_same_to_the_model(tmp_path):
     answers = []
     for name, lines in parts.items():
         (tmp_path / name).write_text("\n".join(lines) + "\n")
-        made = Classifier(embedding_size=4, **SMALL).fit(tmp_path / name)
-        assert made.classes == ("gold", "salt"), name
-        answers.append(made.predict(tmp_path / name))
+        model = Classifier(embedding_size=4, **SMALL).fit(tmp_path / name)
+        assert model.classes == ("gold", "salt"), name
+        answers.append(model.predict(tmp_path / name))
     assert answers[0]["label"].to_list() == [one.replace("|", ";") for one in answers[1]["label"]]
     assert answers[1]["label"].to_list() == answers[2]["label"].to_list()

@@ -59,10 +59,10 @@ def test_answers_are_the_median_in_the_type_of_the_labels(learnt):
 
 def test_names_are_in_the_order_that_is_named(tmp_path):
     X, y = levels(60)
-    made = Classifier(ordinal=True, class_order=ORDER, **SMALL).fit(X, NAMES[y], out=tmp_path / "run")
-    assert made.classes_.tolist() == ORDER and set(made.predict(X)) <= set(ORDER)
+    model = Classifier(ordinal=True, class_order=ORDER, **SMALL).fit(X, NAMES[y], out=tmp_path / "run")
+    assert model.classes_.tolist() == ORDER and set(model.predict(X)) <= set(ORDER)
     again = unrolled.load(tmp_path / "run")
-    assert np.array_equal(again.predict_proba(X), made.predict_proba(X)) and again.classes == made.classes
+    assert np.array_equal(again.predict_proba(X), model.predict_proba(X)) and again.classes == model.classes
     assert Classifier(ordinal=True, class_order="low,mid,high,top").config.data.class_order == tuple(ORDER)
 
 
@@ -70,8 +70,8 @@ def test_numbers_are_in_the_order_of_their_values():
     X, y = levels(60)
     values = np.array(["-0.5", "2", "10", "1e2"])
     frame = pl.DataFrame({"text": [f"{k} x" for k in range(60)], "label": values[y]})
-    made = Classifier(ordinal=True, hidden=2, epochs=1, members=1).fit(frame)
-    assert made.classes == ("-0.5", "2", "10", "1e2")
+    model = Classifier(ordinal=True, hidden=2, epochs=1, members=1).fit(frame)
+    assert model.classes == ("-0.5", "2", "10", "1e2")
     halves = Classifier(ordinal=True, **SMALL).fit(X, y / 2)
     assert halves.classes_.tolist() == [0.0, 0.5, 1.0, 1.5], "numbers with decimals are ranks too"
 
@@ -98,11 +98,11 @@ def test_an_order_that_does_not_fit_is_refused():
 
 def test_a_class_without_a_rank_counts_as_wrong_and_has_no_distance(learnt):
     X, y = levels(20, seed=3)
-    found = learnt.evaluate((X, np.where(np.arange(20) < 2, 9, y)))
+    evaluation = learnt.evaluate((X, np.where(np.arange(20) < 2, 9, y)))
     known = learnt.evaluate((X[2:], y[2:]))
-    assert found.rows[0]["MAE in ranks"] == known.rows[0]["MAE in ranks"]
-    assert found.rows[0]["accuracy"] == pytest.approx(known.rows[0]["accuracy"] * 0.9)
-    assert any("count as wrong: '9'" in line for line in found.verdict)
+    assert evaluation.rows[0]["MAE in ranks"] == known.rows[0]["MAE in ranks"]
+    assert evaluation.rows[0]["accuracy"] == pytest.approx(known.rows[0]["accuracy"] * 0.9)
+    assert any("count as wrong: '9'" in line for line in evaluation.verdict)
 
 
 @pytest.mark.parametrize("select, column", [("kappa", "quadratic kappa"), ("rank-error", "MAE in ranks")])
@@ -110,11 +110,11 @@ def test_epochs_are_chosen_by_ranks(select, column):
     X, y = levels(48)
     data = from_arrays(X, y)
     options = SMALL | {"epochs": 6, "learning_rate": 0.02, "test": 0, "validation": 0}
-    made = Classifier(ordinal=True, select=select, **options).fit(data, validation=data)
+    model = Classifier(ordinal=True, select=select, **options).fit(data, validation=data)
     name = f"validation_{select.replace('-', '_')}"
-    values = [row[name] for row in made.rows if row["kind"] == "epoch"]
-    found = made.evaluate(data, include_training=True).rows[0][column]
-    assert found == pytest.approx((max if select == "kappa" else min)(values)) and len(set(values)) > 1
+    values = [row[name] for row in model.rows if row["kind"] == "epoch"]
+    score = model.evaluate(data, include_training=True).rows[0][column]
+    assert score == pytest.approx((max if select == "kappa" else min)(values)) and len(set(values)) > 1
 
 
 def test_scores_are_those_of_scikit_learn():
@@ -142,9 +142,9 @@ def test_the_weights_of_the_head_begin_with_the_shares_of_the_training_part():
         "validation": 0,
     }
     for labels, options in ((y, {"ordinal": True}), (np.eye(4, dtype=int)[y], {"multi_label": True})):
-        made = Classifier(**{**SMALL, **still, **options}).fit(X, labels)
-        for member in (made.network.p,):
+        model = Classifier(**{**SMALL, **still, **options}).fit(X, labels)
+        for member in (model.network.p,):
             member.head.weight.data.zero_()
         shares = np.bincount(y) / 100
-        assert made.predict_proba(X[:1])[0] == pytest.approx(shares, abs=0.01)
-        assert torch.isfinite(made.network.p.head.bias).all()
+        assert model.predict_proba(X[:1])[0] == pytest.approx(shares, abs=0.01)
+        assert torch.isfinite(model.network.p.head.bias).all()

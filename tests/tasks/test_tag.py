@@ -98,11 +98,11 @@ def test_an_epoch_is_chosen_where_enough_segments_of_one_tag_validate(segments, 
     judged = [(["a", "b"] * segments)[k % 2 :][:segments] for k in range(15)]
     validation = X[25:], [np.repeat(tags, 40 // segments).tolist() for tags in judged]
     report = Notes()
-    made = Tagger(hidden=2, steps=2, test=0).fit(X[:25], y, validation=validation, report=report)
-    training = made.config.training
+    model = Tagger(hidden=2, steps=2, test=0).fit(X[:25], y, validation=validation, report=report)
+    training = model.config.training
     assert (training.keep, training.patience) == (keep, 0 if keep == "last" else 200)
-    told = "15 tag segments to validate, fewer than 30, which is too few to choose an epoch by: the last"
-    assert any(told in line for line in report.lines) == (keep == "last")
+    note = "15 tag segments to validate, fewer than 30, which is too few to choose an epoch by: the last"
+    assert any(note in line for line in report.lines) == (keep == "last")
     named = Tagger(hidden=2, steps=2, test=0, keep="best").fit(X[:25], y, validation=validation)
     assert named.config.training.keep == "best"
 
