@@ -198,8 +198,8 @@ def words(folder: Path, who: Voices, draw: np.random.Generator) -> None:
 
 
 def together(each: Sequence[Sentence], seconds: int) -> Iterator[tuple[Samples, str]]:
-    """Recordings one after another, and what is said in them: all that fill so many seconds; where there are too
-    few for one, from the first again."""
+    """Recordings one after another, and what is said in them: all that fill so many seconds; where there are
+    too few for one, from the first again."""
     parts, texts, size, at, whole = list[Samples](), list[str](), 0, 0, 0
     while whole < 1 or at < len(each):
         one = each[at % len(each)]
