@@ -31,7 +31,7 @@ from unrolled.files.examples import Sequences
 from unrolled.files.labels import Kind, SetKind
 from unrolled.files.messages import counted, listed
 from unrolled.nn.functional import softmax
-from unrolled.tasks import class_losses, confusion, multilabel, neighbours, ordinal, unseen
+from unrolled.tasks import class_losses, confusion, multilabel, neighbours, ordinal, sign_test, unseen
 from unrolled.tasks.class_codec import ClassCodec, sets_of, sign_of, single_answers
 from unrolled.tasks.classify_config import ClassifyConfig
 from unrolled.tasks.estimator import Plan
@@ -261,6 +261,9 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
             "confusion": m.tolist(),
         }
         sentences = verdicts(rows, {"accuracy": True, "macro-F1": True} | ordinal.MEASURES)
+        right = {name: k == truth for name, k in answers.items()}
+        best = max(list(right)[1:], key=lambda name: right[name].sum())
+        sentences += sign_test.sentences(right[MODEL], best, right[best], "sequence")
         if len(data) < FEW_JUDGED:
             sentences.append(
                 f"{counted(len(data), 'sequence')} judged: one more that is right adds {1 / len(data):.2g} "
