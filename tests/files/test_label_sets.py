@@ -1,6 +1,7 @@
 """Several labels in one cell."""
 
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -103,3 +104,21 @@ def test_several_labels_of_fasttext_and_before_a_tab(tmp_path):
     path.write_text("a|b\tone text\n\tno label\nc\tthree\n")
     data = read_sequences(path, SETS)
     assert data.answers == ("a|b", "", "c") and data.inputs[1] == "no label"
+
+
+def test_columns_of_0_and_1_are_labels(tmp_path):
+    query = Query(target="comedy,war", multi_label=True)
+    path = tmp_path / "films.csv"
+    path.write_text("text,comedy,year,war\na b,1,1,0\nc,True,2,1\nd,0,3,0\n")
+    data = read_sequences(path, query)
+    assert [labels_in(cell, ",") for cell in data.truth] == [{"comedy"}, {"comedy", "war"}, set()]
+    path.write_text("text,comedy,war\na b,1,2\n")
+    with pytest.raises(
+        DataError, match=r"line 2, column 'war': wanted 1 where the label is right .* got '?2"
+    ):
+        read_sequences(path, query)
+    path.write_text("text,comedy,war\na b,1,\n")
+    with pytest.raises(DataError, match="line 2, column 'war': wanted 1 where the label is right"):
+        read_sequences(path, query)
+    path.write_text("text\na b\n")
+    assert read_sequences(path, replace(query, answers=False)).inputs == ("a b",)

@@ -291,3 +291,9 @@ def test_the_loss_is_the_weighted_smoothed_cross_entropy():
 
 def test_majority_takes_the_first_of_equals():
     assert majority(np.array([2, 1, 1, 2, 0])) == 1
+
+
+def test_numbers_that_all_differ_are_no_classes():
+    X, y = [[float(k)] * 3 for k in range(12)], [str(k / 8) for k in range(12)]
+    with pytest.raises(DataError, match=r"12 different numbers .* numbers are told by train regress"):
+        Classifier(epochs=1).fit([np.array(x) for x in X], y)

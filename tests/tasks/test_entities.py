@@ -13,6 +13,7 @@ from unrolled.tasks.entities import (
     by_kind,
     entities,
     f1,
+    remarks,
     require_scheme,
     scheme_of,
     scores,
@@ -174,3 +175,11 @@ def test_tags_are_free_where_a_sequence_could_have_no_answer():
     """One word can be neither B nor E, where there is no O and no S."""
     assert allowed("bioes", ("B-A", "E-A"), [["B-A", "E-A"]]) is None
     assert allowed("bioes", ("B-A", "E-A", "S-A"), [["B-A", "E-A"]]) is not None
+
+
+def test_tags_of_two_schemes_are_told_to_have_no_entities():
+    (remark,) = remarks(["O", "B-PER", "M-PER", "E-PER"])
+    assert remark.startswith(
+        "tags such as 'B-PER', 'E-PER', 'M-PER' are of none of the schemes iob1 (I-, B-)"
+    )
+    assert remarks(["O", "NOUN", "VERB", "X-Y"]) == []

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from unrolled.errors import ConfigError, DataError
@@ -281,8 +282,10 @@ def _label_cells(table: Table, target: str, query: Query) -> pl.Series | None:
 
 
 def with_label_cells(table: Table, query: Query) -> Table:
-    """The table whose lists of labels are cells of text. DataError for lists of texts where one answer is
-    wanted."""
+    """The table whose lists of labels, or columns of 0 and 1 that are labels, are cells of text. DataError
+    for lists of texts where one answer is wanted, and for other numbers than 0 and 1."""
+    if query.multi_label and len(names := id_columns(query.target or "", table.frame.columns)) > 1:
+        return _with_labels_of(table, str(query.target), names, query.answers)
     lists = [name for name, kind in table.frame.schema.items() if isinstance(kind, pl.List)]
     column = query.target or usual(table.frame.columns, query.usual_targets)
     if column is None and len(texts := [name for name in lists if _holds_texts(table.frame[name])]) == 1:
@@ -300,6 +303,23 @@ def with_label_cells(table: Table, query: Query) -> Table:
         )
     texts = ["" if cell is None else as_text(cell.to_list()) for cell in cells]
     return replace(table, frame=table.frame.with_columns(pl.Series(column, texts, pl.String)))
+
+
+def _with_labels_of(table: Table, target: str, names: Sequence[str], answers: bool) -> Table:
+    """The table with one column `target` of the names of those columns that hold 1, or true."""
+    if not answers and not set(names) <= set(table.frame.columns):
+        return table
+    values = table.matrix(names).values
+    if wrong := np.argwhere(~np.isin(values, (0, 1))).tolist():
+        row, k = wrong[0]
+        raise DataError(
+            f"{table.place(row, names[k])}: wanted 1 where the label is right and 0 where not, got "
+            f"{shown(table.frame[names[k]][row])}; correct it, or name one column of labels with "
+            f"{option('target')}"
+        )
+    cells = [as_text(names[k] for k in np.flatnonzero(row)) for row in values]
+    frame = table.frame.drop(names).with_columns(pl.Series(target, cells, pl.String))
+    return replace(table, frame=frame)
 
 
 def _refuse_lists(table: Table, column: str, query: Query) -> None:

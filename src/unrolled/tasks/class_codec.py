@@ -261,6 +261,19 @@ def _require_classes(data: Sequences) -> None:
                 )
 
 
+def require_repeated(answers: Sequence[str], place: str) -> None:
+    """DataError where all answers (N,) are different numbers, which are no classes."""
+    if (
+        len(answers) > 2
+        and len(set(answers)) == len(answers)
+        and all(map(math.isfinite, map(_number, answers)))
+    ):
+        raise DataError(
+            f"{place}: the answers of {len(answers):,} sequences are {len(answers):,} different numbers "
+            f"({listed(answers)}); wanted classes that several have: numbers are told by train regress"
+        )
+
+
 def _known_of(data: Sequences, inputs: Inputs, output: ClassOutput) -> tuple[Numbers, NDArray[np.float32]]:
     """`truth` and `summary` of a training part."""
     if isinstance(output, Multilabel):

@@ -32,7 +32,7 @@ from unrolled.files.labels import Kind, SetKind
 from unrolled.files.messages import counted, listed
 from unrolled.nn.functional import softmax
 from unrolled.tasks import class_losses, confusion, multilabel, neighbours, ordinal, sign_test, unseen
-from unrolled.tasks.class_codec import ClassCodec, sets_of, sign_of, single_answers
+from unrolled.tasks.class_codec import ClassCodec, require_repeated, sets_of, sign_of, single_answers
 from unrolled.tasks.classify_config import ClassifyConfig
 from unrolled.tasks.estimator import Plan
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdicts
@@ -139,7 +139,9 @@ class Classifier(PooledEstimator[ClassifyConfig, ClassCodec]):
         """By lot within each class, so that every class is trained on and, where it can be, tested on."""
         if config.data.multi_label:
             return splits.by_label(sets_of(data, sign_of(data, config.data.label_separator)), *shares)
-        return splits.by_class(single_answers(data), *shares)
+        answers = single_answers(data)
+        require_repeated(answers, data.places[0])
+        return splits.by_class(answers, *shares)
 
     def _training(self, training: T, data: Splits[Sequences]) -> T:
         """Of texts the loss soon rises, of a few answers that are sure and wrong, while more become right."""

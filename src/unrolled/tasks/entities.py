@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import DataError
-from unrolled.files.messages import either, natural, option, shown
+from unrolled.files.messages import either, listed, natural, option, shown
 
 _TAG = re.compile(r"O|([BIESLU])-(.+)")
 _FIRST, _LAST = "BSU", "ESLU"  # letters that always begin, and end, an entity
@@ -116,6 +116,19 @@ def require_scheme(name: str, tags: Iterable[str]) -> None:
                 f"the tag {shown(tag)} is none of {option('scheme', name)}, which has {forms}; name another "
                 f"one, or {option('scheme', NONE)} where tags are not of entities"
             )
+
+
+def remarks(tags: Iterable[str]) -> list[str]:
+    """Why tags (K,), most of which look like those of entities, are of no scheme; nothing where few do."""
+    names = sorted(set(tags) - {"O"}, key=natural)
+    letters = {tag[0]: tag for tag in reversed(names) if re.fullmatch("[A-Z]-.+", tag)}
+    if 2 * sum(tag[0] in letters and tag[1:2] == "-" for tag in names) <= len(names):
+        return []
+    schemes = ", ".join(f"{name} ({'-, '.join(one.letters)}-)" for name, one in SCHEMES.items())
+    return [
+        f"tags such as {listed(sorted(letters.values()))} are of none of the schemes {schemes}, so "
+        f"there is no F1 of entities; write all tags in one scheme, or name it with {option('scheme')}"
+    ]
 
 
 def _irregular(scheme: Scheme, sequences: Tags) -> int:

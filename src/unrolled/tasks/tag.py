@@ -210,7 +210,11 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
             codec,
             _batches(train, config.tag.window, config.training),
             validate,
-            (f"{data.sizes()}, {len(codec.tags)} tags{_of_scheme(codec.scheme)}", *data.train.notes),
+            (
+                f"{data.sizes()}, {len(codec.tags)} tags{_of_scheme(codec.scheme)}",
+                *data.train.notes,
+                *(entities.remarks(codec.tags) if _lacks_scheme(config, codec) else ()),
+            ),
         )
 
     def _judged_in(self, codec: TagCodec, part: Tagged) -> tuple[int, str]:
@@ -320,6 +324,11 @@ def _decoder(network: Network, codec: TagCodec) -> Decoder:
     bound = None if allowed is None else masks(*allowed)
     dtype = network.p.head.weight.detach().numpy().dtype
     return decoder(len(codec.tags), dtype, bound, scores)
+
+
+def _lacks_scheme(config: TagConfig, codec: TagCodec) -> bool:
+    """Whether none was named and none fits."""
+    return config.tag.scheme is None and codec.scheme == entities.NONE
 
 
 def _of_scheme(scheme: str) -> str:
