@@ -62,7 +62,20 @@ def test_texts_take_more_lines_where_numbers_need_the_room(screen, capsys):
 def test_of_very_many_columns_the_first_are_shown(capsys):
     import polars as pl
 
-    printing.frame(pl.DataFrame({"name": ["a"]} | {f"p({k})": [0.5] for k in range(100)}), None, False)
+    printing.frame(pl.DataFrame({"name": ["a"]} | {f"q({k})": [0.5] for k in range(100)}), None, False)
     out, err = capsys.readouterr()
-    assert "p(22)" in out and "p(23)" not in out
+    assert "q(22)" in out and "q(23)" not in out
     assert "77 columns more" in out + err
+
+
+def test_of_many_probabilities_the_likeliest_are_shown(capsys):
+    import polars as pl
+
+    names = [f"p(word {k})" for k in range(30)]
+    row = {"name": "a.wav", "label": "word 7"} | {name: (1 + k == 8) / 2 for k, name in enumerate(names)}
+    printing.frame(pl.DataFrame([row | {"p(word 29)": 0.25, "p(word 3)": 0.125}]), None, False)
+    shown, told = capsys.readouterr()
+    assert "word 7 0.5, word 29 0.25, word 3 0.125, word 0 0, word 1 0" in shown
+    assert "p(" not in shown and "the 5 likeliest of 30; -o FILE and --json have all probabilities" in told
+    printing.frame(pl.DataFrame([dict.fromkeys(names[:5], 0.5)]), None, False)
+    assert "p(word 4)" in capsys.readouterr().out

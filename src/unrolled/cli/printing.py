@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ROWS_SHOWN = 12
 COLUMNS_SHOWN = 24
 NARROW = 24  # characters of a text that are shown beside other columns, however narrow the screen is
+LIKELIEST = 5  # of more probabilities in a row only the highest are shown
 LONGEST = 400  # characters of a cell that are shown
 
 
@@ -89,6 +90,8 @@ def evaluation(result: Any, title: str) -> None:
 
 def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
     """Predictions: into a file whose ending tells the format, or all as JSON, or the first on the screen."""
+    import polars as pl
+
     if out is not None:
         write_frame(data, out)
         note(f"wrote {len(data)} rows to {out}")
@@ -98,8 +101,13 @@ def frame(data: "pl.DataFrame", out: Path | None, json: bool) -> None:
         note("there is nothing to list")
     elif out is None:
         lists = _lists(data)
-        flat = data.drop(lists)
-        table(flat[:, :COLUMNS_SHOWN].head(ROWS_SHOWN).to_dicts())
+        flat, many = data.drop(lists).head(ROWS_SHOWN), _probabilities(data)
+        if many:
+            cells = [_likeliest(many, row) for row in flat.select(many).rows()]
+            flat = flat.drop(many).with_columns(pl.Series("likeliest", cells))
+        table(flat[:, :COLUMNS_SHOWN].to_dicts())
+        if many:
+            note(f"the {LIKELIEST} likeliest of {len(many)}; -o FILE and --json have all probabilities")
         if lists:
             note(f"not shown: {', '.join(lists)}; -o FILE and --json have them")
         if flat.width > COLUMNS_SHOWN:
@@ -146,6 +154,17 @@ def _times_as_text(data: "pl.DataFrame") -> "pl.DataFrame":
     form = "%Y-%m-%dT%H:%M:%S%.f"
     zoned = select.datetime(time_zone="*")
     return data.with_columns(zoned.dt.strftime(form + "%:z"), (select.datetime() - zoned).dt.strftime(form))
+
+
+def _probabilities(data: "pl.DataFrame") -> list[str]:
+    """The columns p(NAME), where they are too many to be read side by side."""
+    names = [name for name in data.columns if name.startswith("p(") and name.endswith(")")]
+    return names if len(names) > LIKELIEST else []
+
+
+def _likeliest(names: Sequence[str], row: Sequence[float]) -> str:
+    best = sorted(zip(names, row, strict=True), key=lambda one: -one[1])[:LIKELIEST]
+    return ", ".join(f"{name[2:-1]} {rounded(p)}" for name, p in best)
 
 
 def _lists(data: "pl.DataFrame") -> list[str]:
