@@ -149,6 +149,16 @@ def tones(folder: Path) -> File:
     return File(samples.recordings(folder, SEED))
 
 
+def pitches(folder: Path) -> File:
+    """The same, a number to estimate for each."""
+    path = tones(folder).path
+    header, *lines = path.read_text().splitlines()
+    rows = (f"{line.split(',')[0]},{400 + 10 * k}" for k, line in enumerate(lines))
+    path = folder / "pitches.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return File(path)
+
+
 def digits(folder: Path) -> File:
     return File(samples.images(folder, SEED))
 
@@ -428,7 +438,7 @@ def beside(folder: Path) -> None:
 FILES: dict[str, Callable[[Path], File]] = {
     one.__name__: one
     for one in (
-        *(moves, amounts, phases, reviews, prices, tones, digits, archive, treebank, entities),
+        *(moves, amounts, phases, reviews, prices, tones, pitches, digits, archive, treebank, entities),
         *(bioes, bilou),
         *(tabbed, fasttext, objects, ucr, rows, topics, listed, grades),
         *(

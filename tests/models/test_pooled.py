@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from unrolled import Classifier, Regressor, runtime
+from unrolled.codecs.levels import Level
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files.arrays import from_arrays
 from unrolled.files.examples import Sequences
@@ -16,7 +17,7 @@ from unrolled.models import saved
 from unrolled.plots import figures
 from unrolled.streaming.records import TEXT
 from unrolled.streaming.sequences import kind_of
-from unrolled.tasks import pictures
+from unrolled.tasks import levels, pictures
 
 SMALL = {"hidden": 6, "epochs": 1, "batch_size": 16, "learning_rate": 0.02}
 FORWARD = {"bidirectional": False, "subsample": 1, "members": 1}
@@ -57,9 +58,14 @@ CASES += [
     ("classify", "numbers", {"pooling": "mean", "cell": "rnn", "multi_label": True, "form": "array"}),
     ("classify", "numbers", {"pooling": "attention", "cell": "mgu", "ordinal": True, "form": "ranks"}),
 ]
+# Recordings, whose loudness is measured against the loudest so far.
+CASES += [
+    ("classify", "numbers", {"pooling": "mean", "cell": "gru", "level": "running"}),
+    ("regress", "numbers", {"pooling": "last", "cell": "lstm", "level": "running"}),
+]
 NAMES = [
     f"{task}-{kind}-{options['cell']}-{''.join(options['pooling'])}{'-members' * ('members' in options)}"
-    f"{options.get('form', '')}"
+    f"{options.get('form', '')}{options.get('level', '')}"
     for task, kind, options in CASES
 ]
 # Nothing of these can stream.
@@ -71,7 +77,7 @@ BACKWARD = {
     "front": {"front": "conv", "subsample": 2, "bidirectional": True},
 }
 # Nor of these, which are for numbers.
-WHOLE = {"scale": {"scale": "sequence"}}
+WHOLE = {"scale": {"scale": "sequence"}, "level": {"level": "recording"}}
 ESTIMATORS = {"classify": Classifier, "regress": Regressor}
 
 
@@ -110,7 +116,11 @@ def trained(task, kind, **options):
         made = ESTIMATORS[task](least_count=1, **SMALL | FORWARD | options).fit(inputs, y)
     else:
         data: Sequences = from_arrays(inputs, y)
-        made = ESTIMATORS[task](least_count=1, **SMALL | FORWARD | options).fit(data)
+        with pytest.MonkeyPatch.context() as patch:
+            if "level" in options:  # as if the arrays were recordings
+                level = Level(options["level"], 40.0, 2.5)
+                patch.setattr(levels, "fitted", lambda model, config, data: level)
+            made = ESTIMATORS[task](least_count=1, **SMALL | FORWARD | options).fit(data)
     draw = np.random.default_rng(1)
     for parameter in made.network.parameters():
         parameter.data += made.network.head.weight.new_tensor(draw.normal(0, 0.3, parameter.shape))

@@ -1,6 +1,7 @@
 """How the sequences of tasks with one answer each become the network's inputs. Needs no torch.
 
-    numbers   m_f, s_f: mean and deviation of feature f over all known values of the training part; s_f = 1
+    numbers   x of recordings less their level (levels.py), where it is taken out; then
+              m_f, s_f: mean and deviation of feature f over all known values of the training part; s_f = 1
               where the feature is constant; by sequence, the same again of each sequence's own z, whose
               deviation is LEAST_SPREAD at least
               z_tf = (x_tf - m_f) / s_f    where x_tf is known
@@ -14,7 +15,7 @@ it is known; of text, how often each of the first symbols of the vocabulary stan
 Shapes   numbers x (T, F) -> [z, w] (T, F + W) float32; text -> (T,) int64
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from unrolled.codecs import padding
 from unrolled.codecs.gaps import carried
+from unrolled.codecs.levels import Level
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, fitted
 from unrolled.codecs.unicode import NONE
@@ -33,6 +35,9 @@ from unrolled.files.typed import shaped
 from unrolled.files.vectors import Vectors, read_vectors
 
 Array = NDArray[np.float64]
+State = dict[str, NDArray[Any]]
+
+LAST, LEVEL = "inputs.last", "inputs.level"
 
 # So many symbols of a vocabulary sum a text up.
 SUMMED = 256
@@ -47,6 +52,9 @@ LEAST_SPREAD = 1e-3
 # So many features with missing values are named.
 MOST_TOLD = 5
 
+# Values of a running level are no larger, in units of the least deviation: float32 holds them scaled.
+MOST_LEVELLED = 1e30
+
 # Values that are turned to float64 at once while a scaler is fitted.
 CHUNK = 2**22
 
@@ -54,19 +62,32 @@ CHUNK = 2**22
 @dataclass(frozen=True)
 class NumberInputs:
     """`flagged` (F,): which features have a channel w; `rate_hz` of recordings, None for others;
-    `by_sequence`: whether each sequence has its own scale too, which only a whole one has."""
+    `by_sequence`: whether each sequence has its own scale too, which only a whole one has; `level`: what is
+    taken out of recordings first."""
 
     features: tuple[str, ...]
     scaler: Scaler
     flagged: NDArray[np.bool_]
     rate_hz: int | None
     by_sequence: bool = False
+    level: Level | None = None
     summed: ClassVar[str] = "mean and deviation"
 
     @classmethod
-    def fit(cls, data: Examples[Any, Any], by_sequence: bool = False) -> Self:
+    def fit(cls, data: Examples[Any, Any], by_sequence: bool = False, level: Level | None = None) -> Self:
         """DataError where a feature has no value at all, or none that float64 can scale."""
-        return cls(data.features, *_moments(data.inputs, data.features), data.rate_hz, by_sequence)
+        inputs = data.inputs if level is None else _Levelled(data.inputs, level)
+        return cls(data.features, *_moments(inputs, data.features), data.rate_hz, by_sequence, level)
+
+    @property
+    def causal(self) -> bool:
+        """Whether a step is read without those behind it."""
+        return not (self.by_sequence or (self.level is not None and self.level.kind == "recording"))
+
+    @property
+    def running(self) -> Level | None:
+        """The level that is carried from step to step."""
+        return self.level if self.level is not None and self.level.kind == "running" else None
 
     @property
     def width(self) -> int:
@@ -102,32 +123,42 @@ class NumberInputs:
 
     def encode(self, x: Numbers, place: str) -> NDArray[np.float32]:
         """x (T, F) -> (T, width). DataError as of `scaled`."""
-        return self.filled(self.scaled(x, place), np.zeros(len(self.features)))[0]
+        return self.whole(self.scaled(x, place))
 
     def scaled(self, x: Numbers, place: str) -> Array:
-        """x (T, F) -> z (T, F), NaN where it is missing. DataError for a value that float32 cannot hold once
-        it is scaled."""
+        """x (T, F) -> z (T, F), NaN where it is missing; x itself where a running level is taken out first.
+        DataError for a value that float32 cannot hold once it is scaled."""
+        if self.running is not None:
+            return self._within(np.asarray(x, np.float64), place)
         z = self._scaled(x)
         if self.by_sequence:
             z = _standardized(z)
         with np.errstate(over="ignore"):
-            far = np.isinf(z.astype(np.float32))
-        if far.any():
-            t, f = (int(at) for at in np.argwhere(far)[0])
-            raise DataError(
-                f"{place}, step {t + 1}, {shown(self.features[f])}: {x[t, f]:g} is too far from the "
-                "values of the training part; correct it, or leave it empty if it is missing"
-            )
+            self._refuse(np.isinf(z.astype(np.float32)), x, place)
         return z
 
-    def filled(self, z: Array, last: Array) -> tuple[NDArray[np.float32], Array]:
-        """z (T, …, F) and the last known z of each feature before it (…, F), 0 where there was none ->
-        [z, w] (T, …, width) and the last known z after it."""
+    def start(self, *rows: int) -> State:
+        """What is carried, before the first step: of each feature the last known z (…, F), 0 where there was
+        none; the running level (…, 1)."""
+        level = {} if self.running is None else {LEVEL: self.running.start(*rows)}
+        return {LAST: np.zeros((*rows, len(self.features)))} | level
+
+    def filled(self, z: Array, state: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float32], State]:
+        """What `scaled` gives (T, …, F), and what was carried before it -> [z, w] (T, …, width), and what is
+        carried after it."""
+        after = {}
+        if self.running is not None:
+            y, after[LEVEL] = self.running(z, state[LEVEL])
+            z = self.scaler.transform(y)
         missing = np.isnan(z)
         if missing.any():
-            z = carried(z, missing, last)
+            z = carried(z, missing, state[LAST])
         rows = np.concatenate([z, missing[..., self.flagged]], axis=-1, dtype=np.float32)
-        return rows, z[-1].copy() if len(z) else last
+        return rows, {LAST: z[-1].copy() if len(z) else state[LAST]} | after
+
+    def whole(self, z: Array) -> NDArray[np.float32]:
+        """What `scaled` gives of a whole sequence (T, F) -> [z, w] (T, width)."""
+        return self.filled(z, self.start())[0]
 
     def remarks(self, data: Examples[Any, Any]) -> list[str]:
         """What is odd about the features of a training part, a line each."""
@@ -157,7 +188,7 @@ class NumberInputs:
 
     def padded(self, rows: Sequence[Array], fill: float) -> NDArray[np.float32]:
         """(B, T, width) of such rows, `fill` behind the shorter ones."""
-        return padding.padded([self.filled(z, np.zeros(z.shape[1]))[0] for z in rows], fill)
+        return padding.padded(list(map(self.whole, rows)), fill)
 
     def summaries(self, data: Examples[Any, Any]) -> Array:
         """(N, S). DataError as of `aligned`."""
@@ -170,7 +201,7 @@ class NumberInputs:
 
     def summary(self, x: Numbers) -> Array:
         """x (T, F) -> (2 F,) means, then deviations; 0 where no value is known."""
-        z = self._scaled(x)
+        z = self._scaled(x) if self.running is None else self.scaler.transform(self.running.whole(x))
         known = ~np.isnan(z)
         count = np.maximum(known.sum(0), 1)
         mean = np.where(known, z, 0).sum(0) / count
@@ -178,7 +209,8 @@ class NumberInputs:
 
     def about(self) -> dict[str, Any]:
         own = {"features": list(self.features), "flagged": self.flagged.tolist(), "rate_hz": self.rate_hz}
-        return {"kind": "numbers"} | own | ({"by_sequence": True} if self.by_sequence else {})
+        level = {} if self.level is None else {"level": self.level.about()}
+        return {"kind": "numbers"} | own | ({"by_sequence": True} if self.by_sequence else {}) | level
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {f"features.{name}": array for name, array in self.scaler.to_arrays().items()}
@@ -190,11 +222,39 @@ class NumberInputs:
         shaped(scaler.mean, len(features))
         if type(by_sequence := about.get("by_sequence", False)) is not bool:
             raise TypeError(f"by_sequence is {by_sequence!r:.40}")
-        return cls(features, scaler, shaped(flagged, len(features)), about["rate_hz"], by_sequence)
+        level = Level.restore(about["level"]) if "level" in about else None
+        rate_hz = about["rate_hz"]
+        return cls(features, scaler, shaped(flagged, len(features)), rate_hz, by_sequence, level)
 
     def _scaled(self, x: Numbers) -> Array:
+        """Of one whole sequence, where a level is taken out that is not running."""
+        x = np.asarray(x, np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.scaler.transform(np.asarray(x, np.float64))
+            return self.scaler.transform(x if self.level is None else self.level.whole(x))
+
+    def _within(self, x: Array, place: str) -> Array:
+        with np.errstate(invalid="ignore"):
+            self._refuse(np.abs(x) > MOST_LEVELLED * min(1.0, self.scaler.scale.min()), x, place)
+        return x
+
+    def _refuse(self, far: NDArray[np.bool_], x: Numbers, place: str) -> None:
+        """DataError for the first value that is too far off."""
+        if far.any():
+            t, f = (int(at) for at in np.argwhere(far)[0])
+            raise DataError(
+                f"{place}, step {t + 1}, {shown(self.features[f])}: {x[t, f]:g} is too far from the "
+                "values of the training part; correct it, or leave it empty if it is missing"
+            )
+
+
+class _Levelled:
+    """Whole recordings (T_i, F) without their level, each made when it is asked for."""
+
+    def __init__(self, inputs: Sequence[Any], level: Level) -> None:
+        self.inputs, self.level = inputs, level
+
+    def __iter__(self) -> Iterator[Array]:
+        return (self.level.whole(np.asarray(x, np.float64)) for x in self.inputs)
 
 
 def _standardized(z: Array) -> Array:
@@ -207,7 +267,7 @@ def _standardized(z: Array) -> Array:
         return np.asarray(away / np.maximum(deviation, LEAST_SPREAD))
 
 
-def _moments(inputs: Sequence[Any], features: Sequence[str]) -> tuple[Scaler, NDArray[np.bool_]]:
+def _moments(inputs: Iterable[Any], features: Sequence[str]) -> tuple[Scaler, NDArray[np.bool_]]:
     """The scaler of all known values, and which features (F,) have missing ones."""
     F = len(features)
     rows, count, total = 0, np.zeros(F, np.int64), np.zeros(F)
@@ -234,7 +294,7 @@ def _moments(inputs: Sequence[Any], features: Sequence[str]) -> tuple[Scaler, ND
     return Scaler(mean, scale), count < rows
 
 
-def _chunks(inputs: Sequence[Any]) -> Iterator[Array]:
+def _chunks(inputs: Iterable[Any]) -> Iterator[Array]:
     """The rows of all sequences in float64, some sequences at a time."""
     chunk: list[Any] = []
     size = 0

@@ -35,7 +35,7 @@ class Forward(Model):
             raise ValueError(f"a network that reads by {encoder!s:.80}; wanted {self.reader.reads}")
         self.missing = tuple(map(str, about["answers"].get("missing", ())))
         self.words = isinstance(self.reader, WordReader)
-        self.causal = self.causal and not getattr(inputs, "by_sequence", False)
+        self.causal = self.causal and getattr(inputs, "causal", True)
 
     def start(self, rows: int) -> State:
         return self.network.start(rows) | self.reader.start(rows)

@@ -1,6 +1,6 @@
 """What a model reads, step by step, and how it becomes steps of its network. Without torch.
 
-    numbers   x = [z, w] of codecs/inputs.py; the last known z of each feature is carried
+    numbers   x = [z, w] of codecs/inputs.py; the last known z of each feature is carried, and a running level
     symbols   their numbers; nothing is carried
     words     a batch of codecs/words.py; nothing is carried
 
@@ -19,8 +19,6 @@ from unrolled.codecs.words import WordBatch, Words, batch_of
 from unrolled.errors import DataError
 from unrolled.files.messages import counted, listed, shown
 from unrolled.ops.state import Array, State
-
-LAST = "inputs.last"
 
 
 class Reader(ABC):
@@ -74,7 +72,7 @@ class SymbolReader(Reader):
 
 class NumberReader(Reader):
     """A step is a number for each feature, in their order or by their names; of one feature it may stand
-    alone. None and NaN are missing. Encoded: z (T, F)."""
+    alone. None and NaN are missing. Encoded: what `scaled` of the inputs gives (T, F)."""
 
     def __init__(self, inputs: NumberInputs) -> None:
         require_scaled(inputs)
@@ -82,7 +80,7 @@ class NumberReader(Reader):
         self.reads = "numbers", inputs.width
 
     def start(self, rows: int) -> State:
-        return {LAST: np.zeros((rows, len(self.inputs.features)))}
+        return self.inputs.start(rows)
 
     def encode(self, chunk: Any) -> Array:
         F = len(self.inputs.features)
@@ -102,8 +100,7 @@ class NumberReader(Reader):
         return self.inputs.scaled(x, "the chunk")
 
     def __call__(self, steps: Array, state: Mapping[str, Array]) -> tuple[Array, State]:
-        x, last = self.inputs.filled(steps, state[LAST])
-        return x, {LAST: last}
+        return self.inputs.filled(steps, state)
 
     def _ordered(self, step: Any, t: int) -> Any:
         if not isinstance(step, Mapping):

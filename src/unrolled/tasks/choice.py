@@ -4,6 +4,7 @@ before the recurrent layers, how many steps become one, and how all become one v
     front      conv where T ≥ LONG, else none
     subsample  ⌈T / STEPS⌉, behind which convolutions halve the number of steps twice: ⌈T / READ⌉
     scale      pooled
+    level      of recordings, as levels.py says
     members    FEW_MEMBERS where fewer than FEW sequences of numbers or FEW_TEXTS texts train, else 1
 
 So it is where the validation part has fewer than LEAST_VALIDATION sequences, or the training fewer than
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from unrolled.files.examples import Sequences
 from unrolled.files.messages import counted, option
+from unrolled.tasks import levels
 from unrolled.tasks.inputs import (
     FEW,
     FEW_MEMBERS,
@@ -58,7 +60,9 @@ def fixed(model: PooledModelConfig, train: Sequences) -> PooledModelConfig:
     else:
         front = model.front or ("conv" if _length(train) >= LONG else "none")
         usual |= _reading(front, train)
-    return model.model_copy(update=_open(model, usual))
+    chosen = model.model_copy(update=_open(model, usual))
+    whole = chosen.front != "none" or chosen.subsample != 1 or chosen.scale != "pooled"
+    return levels.settled(chosen, train, whole)
 
 
 def chosen(

@@ -14,6 +14,7 @@ from unrolled.files.examples import Sequences
 from unrolled.files.messages import listed, option
 from unrolled.files.reading import read_sequences
 from unrolled.ops.torch import Network as AnyNetwork
+from unrolled.tasks import levels
 from unrolled.tasks.config import PathName, Rate, Size, several
 from unrolled.tasks.embedding import begin_with, embedding
 from unrolled.tasks.model import Bidirectional, Hidden, recurrent
@@ -166,11 +167,12 @@ def fit_inputs(config: SequencesConfig, model: PooledModelConfig, data: Sequence
                 f"{option('scale', 'sequence')} is for numbers, and these data are texts; set "
                 f"{option('scale', 'pooled')}, or leave it out"
             )
+        levels.fitted(model, config, data)
         limits = config.least_count, config.most_symbols
         return TextInputs.fit(data, config.tokens, *limits, vectors, config.unicode)
     if vectors is not None:
         raise ConfigError(f"{option('vectors')} is for texts, and these data are numbers; leave it out")
-    return NumberInputs.fit(data, model.scale == "sequence")
+    return NumberInputs.fit(data, model.scale == "sequence", levels.fitted(model, config, data))
 
 
 def network_of(inputs: Inputs, config: PooledModelConfig, outputs: int) -> Network:

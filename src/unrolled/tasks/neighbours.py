@@ -106,7 +106,7 @@ def _series(inputs: NumberInputs, data: Sequences, length: int) -> Rows:
     F, sequences = len(inputs.features), data.inputs
 
     def row(i: int) -> Array:
-        z = inputs.filled(inputs.scaled(np.asarray(sequences[i]), data.places[i]), np.zeros(F))[0]
+        z = inputs.encode(np.asarray(sequences[i]), data.places[i])
         return resampled(z[:, :F].astype(np.float64), length).ravel()
 
     return Rows(len(data), length * F, lambda at: np.stack([row(i) for i in range(at.start, at.stop)]))

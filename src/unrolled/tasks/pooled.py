@@ -29,7 +29,7 @@ from unrolled.files.at_hand import InMemory
 from unrolled.files.columns import IDS, usual
 from unrolled.files.examples import Sequences
 from unrolled.files.manifest import is_recording
-from unrolled.tasks import choice, examples, neighbours
+from unrolled.tasks import choice, examples, levels, neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.ensemble import mean_of
 from unrolled.tasks.estimator import Prepared
@@ -246,6 +246,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
         else:
             codec = self._fit_again(start, data.train)
+        level = levels.notes(config.model, data.train)
         with_loss, notes = self._with_loss(codec, data.validation)
         parts = replace(data, validation=with_loss)
         train, validation = parts.encoded(partial(Examples.of, codec))
@@ -267,7 +268,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             codec,
             train.buckets(config.training),
             validate,
-            (data.sizes(), *data.train.notes, *remarks(codec.inputs, data.train), *notes, *chosen),
+            (data.sizes(), *data.train.notes, *remarks(codec.inputs, data.train), *notes, *chosen, *level),
             None if fitted_after is None else tuned,
         )
 

@@ -222,6 +222,12 @@ class AugmentedModelConfig(ModelConfig):
 
     changeable: ClassVar[tuple[str, ...]] = ("noise", "time_mask", "feature_mask")
 
+    level: Literal["none", "recording", "running"] | None = Field(
+        default=None,
+        description="recordings: what their loudness is measured against, so that answers do not depend on "
+        "it: the loudest of each recording, the loudest so far (which a stream has too), or nothing "
+        "(recording; running where the network answers step by step)",
+    )
     noise: Noise = 0.0
     time_mask: float = Field(
         default=0.0,

@@ -109,7 +109,7 @@ class TagCodec:
         if isinstance(self.inputs, Words):
             sentences: Any = data.inputs
             return WordRows.of(self.inputs, sentences)
-        return NumberRows([self.inputs.filled(z, np.zeros(z.shape[1]))[0] for z in self.rows(data)])
+        return NumberRows(list(map(self.inputs.whole, self.rows(data))))
 
     def rows(self, data: Tagged) -> list[NDArray[Any]]:
         """(N,) of (T_i, …) each sequence as the runtime's `encode` gives it."""

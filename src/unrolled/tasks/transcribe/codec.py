@@ -25,7 +25,7 @@ from unrolled.files.examples import Sequences
 from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
 from unrolled.files.typed import shaped
 from unrolled.models.transcribe import NOTHING, Decoding, made_grams, made_lexicon
-from unrolled.tasks import unseen
+from unrolled.tasks import levels, unseen
 from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
 
 Numbers = NDArray[np.int64]
@@ -65,7 +65,7 @@ class TranscribeCodec:
                 f"{train.places[0]}: all {len(train):,} transcripts of the training part are empty; wanted "
                 "labels in some"
             )
-        inputs = NumberInputs.fit(train)
+        inputs = NumberInputs.fit(train, level=levels.fitted(config.model, config.data, train))
         grams, nats = None, 0.0
         if known.lm_order:
             more = [] if known.lm_text is None else _lines(known.lm_text)

@@ -30,7 +30,7 @@ from unrolled.files.manifest import is_recording
 from unrolled.files.messages import counted
 from unrolled.plots import figures
 from unrolled.plots.alignments import Aligned, alignments
-from unrolled.tasks import neighbours, unseen
+from unrolled.tasks import levels, neighbours, unseen
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.examples import in_batches, mean_loss, mean_step
@@ -134,6 +134,7 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         self, config: TranscribeConfig, data: Splits[Sequences], start: TranscribeCodec | None
     ) -> Prepared[TranscribeConfig, TranscribeCodec]:
         if start is None:
+            config = config.model_copy(update={"model": levels.settled(config.model, data.train)})
             codec = TranscribeCodec.fit(config, data.train, data.validation)
         else:
             codec = start.again(data.train, data.validation)
@@ -164,6 +165,7 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
                 f"{data.sizes()}, {counted(len(codec.labels) - 1, 'label')}",
                 *data.train.notes,
                 *select.notes,
+                *levels.notes(config.model, data.train),
             ),
             lambda network: tuned(criterion, network, config.decoding, known),
         )
