@@ -23,6 +23,7 @@ from unrolled.blocks.outputs import Output
 from unrolled.codecs.calendar import calendar_features
 from unrolled.decoding.distributions import DISTRIBUTIONS, distribution
 from unrolled.files.riff import Sound
+from unrolled.files.sample_rate import Resampler
 from unrolled.files.steps import Step
 from unrolled.files.wav import Audio, log_mel
 from unrolled.kernels.numpy.functions import power
@@ -171,6 +172,7 @@ def numbers(seed: int = 0) -> dict[str, str]:
     }
     made |= {
         "recordings": log_mel(Sound(8000, draw.random(4000) - 0.5), Audio()),
+        "resampled": Resampler(44100, 16000).whole(np.random.default_rng(seed).random(4000)),
         "calendar": calendar_features(np.arange(900).astype("datetime64[h]").astype("datetime64[us]"), HOUR)[
             1
         ],
