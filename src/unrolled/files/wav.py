@@ -69,13 +69,25 @@ class Audio:
         W, V = (max(1, round(rate_hz * ms / 1000)) for ms in (self.frame_ms, self.hop_ms))
         return W, V
 
+    def seconds(self, first: int, last: int, rate_hz: int) -> tuple[float, float]:
+        """When frame `first` begins and frame `last` ends, of frames that count from 0."""
+        W, V = self.samples(rate_hz)
+        return first * V / rate_hz, (last * V + W) / rate_hz
+
 
 def log_mel(sound: Sound, audio: Audio) -> NDArray[np.float32]:
-    """x (T, M)."""
-    rate, s = sound.rate_hz, sound.samples
-    W, V = audio.samples(rate)
-    K, filters = _filters(rate, W, audio)
-    s = np.concatenate([s, np.zeros(max(0, W - len(s)))])
+    """x (T, M) of a whole recording."""
+    W, _ = audio.samples(sound.rate_hz)
+    missing = max(0, W - len(sound.samples))
+    return log_mel_frames(np.concatenate([sound.samples, np.zeros(missing)]), sound.rate_hz, audio)
+
+
+def log_mel_frames(s: NDArray[np.float64], rate_hz: int, audio: Audio) -> NDArray[np.float32]:
+    """x (T, M) of the frames that samples s (S,) fill, T = 0 where S < W."""
+    W, V = audio.samples(rate_hz)
+    K, filters = _filters(rate_hz, W, audio)
+    if len(s) < W:
+        return np.empty((0, audio.mels), np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(s, W)[::V]
     require_few("a recording", f"{len(frames):,} frames of {audio.mels} mels", len(frames) * audio.mels)
     x = np.empty((len(frames), audio.mels), np.float32)

@@ -9,6 +9,7 @@ from typing import Any
 
 from unrolled.codecs.inputs import NumberInputs, TextInputs
 from unrolled.codecs.words import Words
+from unrolled.models.hearing import Hearing
 from unrolled.models.model import Answers, Column, Model, codec_arrays
 from unrolled.models.readers import WordReader, reader_of
 from unrolled.ops.state import Array, State
@@ -33,6 +34,7 @@ class Forward(Model):
         self.reader, encoder = reader_of(inputs), getattr(self.block, "encoder", None)
         if encoder is None or not self.reader.fits(encoder):
             raise ValueError(f"a network that reads by {encoder!s:.80}; wanted {self.reader.reads}")
+        self.hearing = Hearing.of(about.get("hears"), self.reader.columns)
         self.missing = tuple(map(str, about["answers"].get("missing", ())))
         self.words = isinstance(self.reader, WordReader)
         self.causal = self.causal and getattr(inputs, "causal", True)

@@ -20,6 +20,7 @@ import numpy as np
 from unrolled.blocks.block import Block, read
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.messages import option
+from unrolled.models.hearing import Hearing
 from unrolled.ops.numpy import network
 from unrolled.ops.state import Array, State
 from unrolled.registry import TASKS, imported
@@ -60,6 +61,8 @@ class Model(ABC):
     stride: int = 1
     words: bool = False  # whether a line that is no row of a table is one step, a word
     uses: ClassVar[tuple[str, ...]] = ("",)  # what begin the codec's arrays that are not for baselines
+
+    hearing: Hearing | None = None  # of a model that hears, how
 
     block: Block
 

@@ -3,6 +3,9 @@
     stream = model.stream()              one sequence: what goes in and comes out has no dimension of rows
     stream = model.stream(rows=3)        three side by side
 
+Of a model that hears, one sequence may be fed the samples of a recording, in chunks of any sizes, in place of
+rows of its features. Answers are then those after each frame that is full, and `finish` gives what is left.
+
 A snapshot is a safetensors file: the state's arrays, in its metadata the format, the model's fingerprint and
 whether there is one sequence or rows, and in the array "notes" (bytes) what its writer wants to find again,
 such as the names of the rows.
@@ -16,6 +19,7 @@ import numpy as np
 
 from unrolled.errors import DataError, RunError
 from unrolled.files import json_text, safetensors
+from unrolled.models.hearing import OVERLAP, SAMPLES, Hearing, are_samples
 from unrolled.ops import state as states
 from unrolled.ops.state import STEPS, Array, State
 
@@ -48,19 +52,34 @@ class Stream:
     def step(self, x: Any) -> "Answers":
         """The answer after one more step: of one sequence that step, of rows a list of one for each."""
         if self.single:
-            steps = self.model.encode(_chunk_of(x))
-            answers = self._advanced(steps[:, None])
+            answers = self._advanced(self._encoded(_chunk_of(x)))
             return {name: array[0, 0] for name, array in answers.items()}
         answers = self._fed(_chunks_of(self._each(x)))
         return {name: array[0] for name, array in answers.items()}
 
     def feed(self, chunk: Any) -> "Answers":
         """The answers after each of T more steps, as T calls of `step` would give, to the bit: (T, …), or of
-        rows, a chunk of T steps for each, (T, rows, …)."""
-        if self.single:
-            answers = self._advanced(self.model.encode(chunk)[:, None])
-            return {name: array[:, 0] for name, array in answers.items()}
-        return self._fed(self._each(chunk))
+        rows, a chunk of T steps for each, (T, rows, …). Samples (S,), S ≥ 0, are floats from -1 to 1 or whole
+        numbers of 16 or 32 bits, and T the frames that they fill with those before."""
+        hearing = self.model.hearing
+        if not self.single:
+            chunks = self._each(chunk)
+            if hearing is not None and any(map(are_samples, chunks)):
+                raise DataError("samples are fed to a stream of one sequence; begin one for each recording")
+            return self._fed(chunks)
+        if hearing is not None and are_samples(chunk):
+            return self._heard(*hearing(chunk, self._sound(hearing)))
+        return _of_one(self._advanced(self._encoded(chunk)))
+
+    def finish(self) -> "Answers":
+        """The recording whose samples were fed is over: the answers to what they leave, (1, …) for one that
+        is shorter than a frame and else (0, …). The stream begins anew."""
+        hearing = self.model.hearing
+        if hearing is None or not self.single:
+            raise ValueError("this is no stream of samples; nothing is left to answer")
+        answers = self._heard(hearing.rest(self._sound(hearing)), {})
+        self.reset()
+        return answers
 
     def join(self, rows: int = 1) -> list[int]:
         """New sequences behind those that are there; where they stand."""
@@ -78,7 +97,8 @@ class Stream:
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """These sequences, or all, begin anew."""
         at = list(range(self.rows)) if rows is None else self._checked(rows)
-        self.state = states.replaced(self.state, at, self.model.start(len(at)))
+        state = {name: array for name, array in self.state.items() if name not in (SAMPLES, OVERLAP)}
+        self.state = states.replaced(state, at, self.model.start(len(at)))
 
     def snapshot(self, notes: bytes = b"") -> bytes:
         """All that `Model.stream(snapshot=…)` needs to go on, to the bit."""
@@ -103,10 +123,13 @@ class Stream:
             raise RunError("the snapshot is of another model; give this model's own, or begin without")
         notes = arrays.pop(NOTES, np.empty(0, np.uint8)).tobytes()
         wanted = model.start(1)
+        if model.hearing is not None and SAMPLES in arrays:
+            wanted |= model.hearing.start()
         rows = {array.shape[0] if array.ndim else -1 for array in arrays.values()}
         fits = wanted.keys() == arrays.keys() and len(rows) == 1 and (not single or rows == {1})
         for name, array in arrays.items():
             fits = fits and (array.shape[1:], array.dtype) == (wanted[name].shape[1:], wanted[name].dtype)
+        fits = fits and (SAMPLES not in arrays or (model.hearing is not None and model.hearing.sound(arrays)))
         fits = fits and not (arrays.get(STEPS, np.zeros(1)) < 0).any()
         if not fits or any(np.isnan(array).any() for array in arrays.values() if array.dtype.kind == "f"):
             raise RunError(
@@ -120,6 +143,22 @@ class Stream:
     def _advanced(self, steps: Array) -> "Answers":
         answers, self.state = self.model.advance(steps, self.state)
         return answers
+
+    def _encoded(self, chunk: Any) -> Array:
+        """A chunk of one sequence's steps, none of them samples -> (T, 1, …)."""
+        if SAMPLES in self.state:
+            raise DataError("this stream was fed samples of a recording; feed more of them, or finish it")
+        return self.model.encode(chunk)[:, None]
+
+    def _heard(self, x: Array, sound: State) -> "Answers":
+        """The answers to frames x (T, M) of a recording, which `sound` carries on."""
+        answers = self._advanced(self.model.encode(x)[:, None])
+        self.state |= sound
+        return _of_one(answers)
+
+    def _sound(self, hearing: Hearing) -> State:
+        """What is carried of a recording."""
+        return {name: self.state.get(name, array) for name, array in hearing.start().items()}
 
     def _each(self, rows: Any) -> Sequence[Any]:
         if len(rows) != self.rows:
@@ -136,6 +175,10 @@ class Stream:
     def _require_rows(self) -> None:
         if self.single:
             raise ValueError("this stream is of one sequence; begin one with rows=1 for others to join")
+
+
+def _of_one(answers: "Answers") -> "Answers":
+    return {name: array[:, 0] for name, array in answers.items()}
 
 
 def _chunk_of(x: Any) -> Any:

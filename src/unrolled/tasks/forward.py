@@ -4,7 +4,8 @@ Shapes   rows (T_i, …) as the runtime's `encode` gives them -> steps (B, T, �
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from dataclasses import asdict, replace
+from typing import Any, TypeVar, cast
 
 import torch
 from numpy.typing import NDArray
@@ -30,6 +31,14 @@ B = TypeVar("B", bound=Block)
 
 class ForwardEstimator(SplitEstimator[C, D, K, Network[B]]):
     """An estimator of such a task."""
+
+    def _description(self) -> dict[str, Any]:
+        """Of a model that hears, with how recordings become what it reads: `hears`."""
+        about, codec, options = super()._description(), cast(Any, self.codec), cast(Any, self.config)
+        rate_hz = getattr(codec.inputs, "rate_hz", None)
+        if rate_hz is None:
+            return about
+        return about | {"hears": asdict(replace(options.data.audio(), rate_hz=rate_hz))}
 
     def _run(self, data: D) -> list[Array]:
         """(N,) of o (T_i, …) for each sequence, with the bits that it has alone."""

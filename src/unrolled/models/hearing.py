@@ -1,0 +1,113 @@
+"""A recording as its samples come, for models that hear: the frames that they fill become log-mel features
+(files/wav.py), and what overlaps with later frames is carried.
+
+    law   the frames of a recording in chunks of any sizes are those of the whole, to the bit
+
+The state holds how many samples n came, and those among them that a later frame has too: of T frames of W
+samples, hop V, that are full, the next begins at T V.
+
+Shapes   samples (S,) -> x (T, M) float32; the state is of one row
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import ConfigError, DataError
+from unrolled.files.messages import shown
+from unrolled.files.wav import Audio, log_mel_frames
+from unrolled.ops.state import Array, State
+
+SAMPLES, OVERLAP = "sound.samples", "sound.overlap"
+MOST_SAMPLES = 1 << 62
+# What whole numbers of so many bits are divided by, as in WAV files.
+WHOLE = {np.dtype(f"i{size}"): float(1 << 8 * size - 1) for size in (2, 4)}
+WANTED = "floats from -1 to 1, or whole numbers of 16 or 32 bits"
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """How a model hears: `audio` at `rate_hz`."""
+
+    audio: Audio
+    rate_hz: int
+
+    @classmethod
+    def of(cls, about: Mapping[str, Any] | None, features: tuple[str, ...]) -> Self | None:
+        """What a description says of it, of a model that reads these features. ValueError where they do not
+        fit."""
+        if about is None:
+            return None
+        try:
+            audio = Audio(**about)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        if type(audio.rate_hz) is not int or audio.rate_hz < 1 or audio.names != features:
+            raise ValueError(f"recordings of {audio.rate_hz!r:.20} Hz and {audio.mels} mels")
+        return cls(audio, audio.rate_hz)
+
+    def about(self) -> dict[str, Any]:
+        return asdict(self.audio)
+
+    def start(self) -> State:
+        """Before the first sample."""
+        W, _ = self.audio.samples(self.rate_hz)
+        return {SAMPLES: np.zeros((1, 1), np.int64), OVERLAP: np.zeros((1, W - 1))}
+
+    def sound(self, state: Mapping[str, Array]) -> bool:
+        """Whether a snapshot may hold this: arrays as those of `start`."""
+        return bool(0 <= state[SAMPLES][0, 0] < MOST_SAMPLES and np.isfinite(state[OVERLAP]).all())
+
+    def frames(self, samples: int) -> int:
+        """How many frames so many samples fill."""
+        W, V = self.audio.samples(self.rate_hz)
+        return 0 if samples < W else 1 + (samples - W) // V
+
+    def __call__(self, samples: Any, state: Mapping[str, Array]) -> tuple[NDArray[np.float32], State]:
+        """The frames that these samples fill, with those before. DataError as of `scaled`."""
+        new, n = scaled(samples), int(state[SAMPLES][0, 0])
+        waiting = self._waiting(n)
+        s = np.concatenate([state[OVERLAP][0, :waiting], new]) if waiting >= 0 else new[-waiting:]
+        x = log_mel_frames(s, self.rate_hz, self.audio)
+        after = self.start()
+        after[SAMPLES][:] = n + len(new)
+        if (waiting := self._waiting(n + len(new))) > 0:
+            after[OVERLAP][0, :waiting] = s[-waiting:]
+        return x, after
+
+    def rest(self, state: Mapping[str, Array]) -> NDArray[np.float32]:
+        """What the end of the recording adds: of one shorter than a frame, a frame with zeros behind it."""
+        n, (W, _) = int(state[SAMPLES][0, 0]), self.audio.samples(self.rate_hz)
+        s = np.zeros(W if 0 < n < W else 0)
+        s[:n] = state[OVERLAP][0, : len(s[:n])]
+        return log_mel_frames(s, self.rate_hz, self.audio)
+
+    def _waiting(self, samples: int) -> int:
+        """Of so many samples, how many the next frame has; below 0, how many are passed over before it."""
+        _, V = self.audio.samples(self.rate_hz)
+        return samples - self.frames(samples) * V
+
+
+def are_samples(chunk: Any) -> bool:
+    """Whether what users give of a recording is its samples, not rows of its features."""
+    if isinstance(chunk, list | tuple):
+        return bool(len(chunk)) and isinstance(chunk[0], int | float | np.number)
+    return getattr(chunk, "ndim", None) == 1
+
+
+def scaled(samples: Any) -> NDArray[np.float64]:
+    """Samples (S,) as those of a file. DataError for what are none."""
+    try:
+        array = np.asarray(samples)
+    except ValueError as error:  # lists of several lengths
+        raise DataError(f"wanted samples (S,), {WANTED}: {shown(str(error), 60)}") from None
+    if array.ndim != 1 or not (array.dtype.kind == "f" or array.dtype in WHOLE or not array.size):
+        raise DataError(f"wanted samples (S,), {WANTED}, got {array.dtype} {array.shape}")
+    s = array.astype(np.float64) / WHOLE.get(array.dtype, 1.0)
+    if not np.isfinite(s).all():
+        at = int(np.argmin(np.isfinite(s)))
+        raise DataError(f"sample {at + 1:,} of the chunk is {shown(float(s[at]))}; wanted finite ones")
+    return s
