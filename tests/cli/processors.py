@@ -22,8 +22,8 @@ from tests.tasks.caption import cases as captions
 from unrolled.blocks.outputs import Output
 from unrolled.codecs.calendar import calendar_features
 from unrolled.decoding.distributions import DISTRIBUTIONS, distribution
-from unrolled.files.riff import Sound
 from unrolled.files.sample_rate import Resampler
+from unrolled.files.samples import Sound
 from unrolled.files.steps import Step
 from unrolled.files.wav import Audio, log_mel
 from unrolled.kernels.numpy.functions import power

@@ -10,7 +10,9 @@ from tests.files.refusing import refused
 from tests.files.test_riff import wav
 from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
-from unrolled.files.riff import Sound
+from unrolled.files.sample_rate import resampler
+from unrolled.files.samples import Sound
+from unrolled.files.sound import read_sound
 from unrolled.files.wav import Audio, log_mel
 
 
@@ -109,11 +111,7 @@ WRONG = {
     ),
     "not WAV": (
         "path,label\nb.WAV,1\nlist.csv,2\n",
-        ", line 3: {}/list.csv: wanted a WAV file, got a file that",
-    ),
-    "other rate": (
-        "path,label\nb.WAV,1\nfast.wav,2\n",
-        ", line 3: {0}/fast.wav: recorded at 16,000 Hz; wanted the 8,000 Hz of {0}/b.WAV, convert",
+        ", line 3: {}/list.csv: wanted a recording (WAV, FLAC, Ogg, MP3 or AIFF), got a file that",
     ),
     "above the folder": (
         "path,label\nb.WAV,1\nsub/../../b.WAV,2\n",
@@ -137,24 +135,64 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_wrong_is_said_in_one_line_with_its_place(folder, case):
     content, said = WRONG[case]
-    record(folder / "fast.wav", [1, 2, 3], 16000)
     path = listing(folder, content)
     message = refused(path)
     assert message.startswith(str(path)) and said.format(folder) in message
 
 
-def test_the_rate_that_a_model_hears_is_data_for(folder):
+def test_recordings_are_read_at_the_rate_that_is_asked_for(folder):
     path = listing(folder, "path,label\nb.WAV,1\n")
-    assert read_sequences(path, Query(audio=Audio(rate_hz=8000))).rate_hz == 8000
-    assert f"{folder}/b.WAV: recorded at 8,000 Hz; wanted the 44,100 Hz that the model hears" in refused(
-        path, audio=Audio(rate_hz=44100)
+    data = read_sequences(path, Query(audio=Audio(rate_hz=16000)))
+    samples = resampler(8000, 16000).whole(read_sound(folder / "b.WAV").samples)
+    assert data.rate_hz == 16000 and np.array_equal(data.inputs[0], log_mel(Sound(16000, samples), Audio()))
+
+
+def test_files_of_several_rates_are_read_at_the_lowest(folder):
+    record(folder / "fast.wav", np.random.default_rng(0).integers(-9999, 9999, 999), 16000)
+    data = read_sequences([folder / "b.WAV", folder / "fast.wav"], Query(answers=False))
+    assert data.rate_hz == 8000 and len(data) == 2
+    assert any("16,000 Hz, read at 8,000 Hz" in note for note in data.notes)
+
+
+def test_all_wrong_rows_are_told_at_once(folder):
+    record(folder / "good.wav", np.ones(1000))
+    lines = [f"recorded-{number}.wav,x" for number in range(12)]
+    path = listing(folder, "path,label\ngood.wav,x\n" + "\n".join(lines) + "\nsub,y\n")
+    message, said = refused(path), f"{folder}/recorded-{{}}.wav: there is no such file"
+    assert message.startswith(f"{path}, line 3: {said.format(0)}; name a recording")
+    assert f"; and 12 more: line 4: {said.format(1)} | line 5: {said.format(2)} | " in message
+    assert message.endswith(f" | line 12: {said.format(9)} | and 3 more")
+    assert "leave such rows out" in refused(path, skip_wrong=False)
+    data = read_sequences(path, Query(skip_wrong=True))
+    assert data.names == ("good.wav",) and len(data.left_out) == 13
+    assert (
+        "no such file" in data.left_out[f"{path}, line 3"] and "folder" in data.left_out[f"{path}, line 15"]
     )
 
 
-def test_files_of_two_rates_are_not_joined(folder):
-    record(folder / "fast.wav", [1, 2, 3], 16000)
-    message = refused([folder / "b.WAV", folder / "fast.wav"], answers=False)
-    assert message.startswith(f"{folder}/fast.wav: recorded at 16,000 Hz, {folder}/b.WAV at 8,000 Hz; wanted")
+def test_recordings_alone_that_cannot_be_read_are_told_at_once_or_left_out(folder):
+    paths = [folder / name for name in ("none.wav", "b.WAV", "sub/a.wav", "cut.wav")]
+    paths[3].write_bytes(paths[1].read_bytes()[:99])
+    message = refused(paths, answers=False)
+    assert message.startswith(f"{folder}/none.wav: there is no such file") and (
+        f"; and 1 more: {folder}/cut.wav: the 'data' chunk at byte 36 says 200 bytes and 55 follow" in message
+    )
+    assert "leave such rows out" in refused(paths, answers=False, skip_wrong=False)
+    data = read_sequences(paths, Query(answers=False, skip_wrong=True))
+    assert data.names == ("b.WAV", "a.wav") and list(data.left_out) == [str(paths[0]), str(paths[3])]
+    assert "no such file" in refused(paths[:1], answers=False, skip_wrong=True)
+
+
+def test_short_recordings_are_left_out_where_answers_are_learned(folder):
+    path = listing(folder, "path,label\nsub/a.wav,1\nb.WAV,2\n")
+    data = read_sequences(path, Query(min_seconds=0.1))
+    assert data.names == ("sub/a.wav",) and data.answers == ("1",)
+    assert data.left_out == {
+        f"{path}, line 3": "0.0125 seconds, and those below 0.1 are left out (min_seconds)"
+    }
+    assert len(read_sequences(path, Query(min_seconds=0.0125))) == 2
+    assert len(read_sequences(path, Query(min_seconds=0.1, answers=False))) == 2
+    assert ", line 2: 0.125 seconds, and those below 2 are left out" in refused(path, min_seconds=2.0)
 
 
 def test_samples_that_are_not_finite_are_named_by_the_line(folder):

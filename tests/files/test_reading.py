@@ -183,4 +183,6 @@ def test_options_of_recordings_are_refused_where_there_are_none(tmp_path):
         "high_hz is for recordings, and the table holds none; leave it out"
     )
     known = Audio(mels=7, rate_hz=8000)  # of a model of recordings, which says itself what it wants
-    assert read_sequences(path, Query(audio=known)).rate_hz is None
+    assert read_sequences(path, Query(audio=known, known=("mel1",))).rate_hz is None
+    assert refused(path, ConfigError, audio=Audio(rate_hz=8000)).startswith("rate_hz is for recordings")
+    assert refused(path, ConfigError, min_seconds=0.5).startswith("min_seconds is for recordings")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unrolled.errors import ConfigError
-from unrolled.files.riff import Sound
+from unrolled.files.samples import Sound
 from unrolled.files.wav import Audio, log_mel
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.cli.samples import recordings, spoken
 from unrolled import Classifier, Regressor, Transcriber, runtime
 from unrolled.errors import DataError, RunError
-from unrolled.files.riff import Sound
+from unrolled.files.samples import Sound
 from unrolled.files.wav import Audio, log_mel
 from unrolled.kernels import _cpu
 from unrolled.models import saved

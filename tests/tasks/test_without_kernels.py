@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from unrolled import Forecaster, LanguageModel, Tagger
 from unrolled.errors import RunError
-from unrolled.files.riff import Sound
+from unrolled.files.samples import Sound
 from unrolled.files.text import text_of
 from unrolled.files.wav import Audio, log_mel
 frame = pl.DataFrame({"t": range(60), "y": [math.sin(k / 5) for k in range(60)]})

@@ -7,7 +7,7 @@ A text of no known ending is told by its reader: it may be a table, lines of tex
 from collections.abc import Callable
 from pathlib import Path
 
-from unrolled.files import riff
+from unrolled.files import decoded, riff
 from unrolled.files.conll import is_conllu
 from unrolled.files.opening import plain_name
 from unrolled.files.parquet import is_parquet
@@ -24,10 +24,12 @@ TABLES = (*NAMED, CSV, TSV)
 LABEL = "__label__"  # before a label of fastText
 IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
+RECORDINGS = (".wav", ".wave", *decoded.ENDINGS)
+
 _ENDINGS = {
     TS: (".ts",),
     IDX: ("-ubyte", ".idx"),
-    RECORDING: (".wav", ".wave"),
+    RECORDING: RECORDINGS,
     PARQUET: (".parquet", ".pq"),
     JSON_LINES: (".jsonl", ".ndjson", ".json"),
     ARFF: (".arff",),
@@ -45,7 +47,7 @@ def is_idx_start(start: bytes) -> bool:
 
 _STARTS: dict[str, Callable[[Path, bytes], bool]] = {
     IDX: lambda _, start: is_idx_start(start),
-    RECORDING: lambda _, start: start.startswith(riff.MAGIC),
+    RECORDING: lambda _, start: riff.is_wav(start) or decoded.encoding_of(start) is not None,
     PARQUET: is_parquet,
     CONLLU: lambda _, start: is_conllu(start),
     FASTTEXT: lambda _, start: start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(LABEL.encode()),

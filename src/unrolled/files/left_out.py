@@ -146,7 +146,7 @@ class LeftOut:
                 if not (self.several and self.allowed):
                     more = or_skip(self.several)
                     raise UnusableError(f"{str(error).removesuffix(more)}{more}") from None
-                self.why[name] = _complaint(error)
+                self.why[name] = without_remedy(str(error))
         if not usable:
             first = next(iter(self.why.values()))
             raise UnusableError(f"none of {len(self.why):,} series can be used; the first: {first}")
@@ -169,7 +169,7 @@ def told(why: Mapping[str, str], used: int) -> Sequence[str]:
     return (*lines, *([f"left out too: {listed(others, len(others))}"] if others else []))
 
 
-def _complaint(error: DataError) -> str:
-    """Without the remedy."""
-    complaint, _, remedy = str(error).rpartition("; ")
+def without_remedy(error: str) -> str:
+    """The complaint of an error alone."""
+    complaint, _, remedy = error.rpartition("; ")
     return complaint or remedy

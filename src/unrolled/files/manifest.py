@@ -1,31 +1,32 @@
-"""Recordings: a table with the path of a WAV file and its answer in each row, or WAV files themselves.
+"""Recordings: a table with the path of one and its answer in each row, or recordings themselves.
 
-Paths are relative to the table's folder and stay inside it. All recordings have one rate.
+Paths are relative to the table's folder and stay inside it.
 """
 
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from unrolled.errors import DataError
 from unrolled.files.columns import usual
 from unrolled.files.examples import Sequences
-from unrolled.files.left_out import WrongRowsError, usable_rows
-from unrolled.files.limits import require_few
+from unrolled.files.formats import RECORDINGS
+from unrolled.files.left_out import WrongRowsError, or_skip_wrong, usable_rows, without_remedy
 from unrolled.files.messages import listed, shown
 from unrolled.files.query import Query, rows_answered, written
-from unrolled.files.riff import read_wav
+from unrolled.files.recordings import Recordings
 from unrolled.files.table import Table
-from unrolled.files.wav import Audio, log_mel
 
 _USUAL_PATHS = ("path", "file", "wav", "filename", "audio")
-_ENDING = r"(?i)\.(wav|wave)$"
+_ENDING = rf"(?i)\.({'|'.join(ending[1:] for ending in RECORDINGS)})$"
+MIN_SECONDS = 0.1  # of a training: clicks of a frame or some teach nothing
+MOST_TOLD = 10  # errors
 
 
 def is_recording(name: str) -> bool:
@@ -84,72 +85,85 @@ def read_manifest(table: Table, folder: Path | None, query: Query) -> Sequences:
     """
     query.only("a list of recordings", "id", "target")
     data, why = usable_rows(table, query.skip_wrong, lambda rows: _read(rows, folder, query))
-    return replace(data, left_out=why)
+    return replace(data, left_out=why | dict(data.left_out))
 
 
 def _read(table: Table, folder: Path | None, query: Query) -> Sequences:
     column = paths_column(table)
     if column is None:
         raise DataError(
-            f"{table.name}: wanted a column of paths that end in .wav; "
+            f"{table.name}: wanted a column of paths that end in .wav, .flac, .mp3 or so; "
             f"the columns are {listed(table.frame.columns)}"
         )
     ids, answers, notes = rows_answered(table, query, column, "recording")
     cells = written_paths(table, column, "the path of a recording")
-    recordings, places = _Recordings(query.audio), table.places
-    wrong = dict[int, str]()
-    for row, cell in enumerate(cells):
-        try:
-            recordings.add(inside(folder, cell))
-        except DataError as error:
-            wrong[row] = str(error)
-            if not query.skip_wrong:
-                break
-    refuse_rows(places, wrong)
-    rate_hz, inputs = recordings.rate_hz, tuple(recordings.inputs)
-    return Sequences(inputs, query.audio.names, answers, ids or tuple(cells), places, tuple(notes), rate_hz)
+    learned = query.answers and not query.known
+    recordings = Recordings(query.audio, query.min_seconds, heard_all=not learned)
+    recordings.read([partial(inside, folder, cell) for cell in cells])
+    refuse_rows(table.places, recordings.wrong)
+    rows = sorted(recordings.inputs)
+    if not rows:
+        raise DataError(f"{table.places[0]}: {recordings.short[0]}; give longer recordings, or lower it")
+    inputs, short = tuple(recordings.inputs[row] for row in rows), recordings.short
+    names, places, notes = ids or tuple(cells), table.places, [*notes, *recordings.notes()]
+    return Sequences(
+        inputs,
+        query.audio.names,
+        None if answers is None else tuple(answers[row] for row in rows),
+        tuple(names[row] for row in rows),
+        tuple(places[row] for row in rows),
+        tuple(notes),
+        recordings.rate_hz,
+        left_out={places[row]: reason for row, reason in short.items()},
+    )
+
+
+def read_recordings(paths: Sequence[Path], query: Query) -> list[Sequences]:
+    """Recordings alone, which have no answers, each named by its file name; those that cannot be read are
+    left out where that is asked for. Columns that were named are a table's. Notes, and what was left out,
+    come with the first."""
+    if query.answers:
+        raise DataError(
+            f"{paths[0]}: a recording alone has no answer; wanted a table with a column of paths and one of "
+            "answers"
+        )
+    recordings = Recordings(query.audio, query.min_seconds, heard_all=True)
+    recordings.read([partial(Path, path) for path in paths])
+    if recordings.wrong and not (query.skip_wrong and recordings.inputs):
+        also = "" if len(paths) == 1 else or_skip_wrong(query.skip_wrong)
+        raise DataError(told_at_once(list(recordings.wrong.values())) + also)
+    wrong = {
+        str(paths[row]): reason.removeprefix(f"{paths[row]}: ") for row, reason in recordings.wrong.items()
+    }
+    notes, rate_hz = tuple(recordings.notes()), recordings.rate_hz
+    first, *others = (
+        Sequences((x,), query.audio.names, None, (paths[row].name,), (str(paths[row]),), rate_hz=rate_hz)
+        for row, x in sorted(recordings.inputs.items())
+    )
+    return [replace(first, notes=notes, left_out=wrong), *others]
 
 
 def read_recording(path: Path, query: Query) -> Sequences:
-    """One WAV file, which has no answer, named by its file name. Columns that were named are a table's."""
-    if query.answers:
-        raise DataError(
-            f"{path}: a recording alone has no answer; wanted a table with a column of paths and one of "
-            "answers"
-        )
-    recordings = _Recordings(query.audio)
-    recordings.add(path)
-    inputs, rate_hz = tuple(recordings.inputs), recordings.rate_hz
-    return Sequences(inputs, query.audio.names, None, (path.name,), (str(path),), (), rate_hz)
+    """One of them."""
+    return read_recordings([path], query)[0]
 
 
 def refuse_rows(places: Sequence[str], wrong: Mapping[int, str]) -> None:
-    """WrongRowsError where a row is wrong, as `wrong` says why."""
-    if wrong:
-        rows = np.isin(np.arange(len(places)), list(wrong))
-        first = next(iter(wrong))
-        raise WrongRowsError(f"{places[first]}: {wrong[first]}", rows, wrong.__getitem__)
+    """WrongRowsError where rows are wrong, as `wrong` says why."""
+    if not wrong:
+        return
+    rows = np.isin(np.arange(len(places)), list(wrong))
+    first, *others = sorted(wrong)
+    reasons = [f"{places[row].rpartition(', ')[2]}: {wrong[row]}" for row in others]
+    message = told_at_once([f"{places[first]}: {wrong[first]}", *reasons])
+    raise WrongRowsError(message, rows, wrong.__getitem__)
 
 
-class _Recordings:
-    """Features (T_i, M) of recordings of one rate."""
-
-    def __init__(self, audio: Audio) -> None:
-        self.audio, self.rate_hz, self.first = audio, audio.rate_hz, Path()
-        self.inputs: list[NDArray[np.float32]] = []
-        self.values = 0
-
-    def add(self, path: Path) -> None:
-        """DataError for a file that cannot be read or has another rate."""
-        sound = read_wav(path)
-        if self.rate_hz is None:
-            self.rate_hz, self.first = sound.rate_hz, path
-        if sound.rate_hz != self.rate_hz:
-            whose = "that the model hears" if self.audio.rate_hz else f"of {self.first}"
-            raise DataError(
-                f"{path}: recorded at {sound.rate_hz:,} Hz; wanted the {self.rate_hz:,} Hz {whose}, "
-                "convert the recording"
-            )
-        self.inputs.append(log_mel(sound, self.audio))
-        self.values += self.inputs[-1].size
-        require_few(str(path), f"{self.values:,} features of recordings", self.values, len(self.inputs))
+def told_at_once(wrong: Sequence[str]) -> str:
+    """Several errors in one line: the first, and without their remedies those up to MOST_TOLD."""
+    first, *others = wrong
+    if not others:
+        return first
+    shortly = " | ".join(map(without_remedy, others[: MOST_TOLD - 1]))
+    rest = f" | and {len(wrong) - MOST_TOLD:,} more" if len(wrong) > MOST_TOLD else ""
+    return f"{first}; and {len(others):,} more: {shortly}{rest}"

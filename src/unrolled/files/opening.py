@@ -28,8 +28,8 @@ FOREIGN = {
     b"\xff\xfe": ("is text in UTF-16", "save it as UTF-8"),
     b"\xfe\xff": ("is text in UTF-16", "save it as UTF-8"),
 }
-# First bytes of formats that are no text, whatever encoding is named: Parquet, WAV, IDX.
-BINARY = (b"PAR1", b"RIFF", b"\0\0")
+# First bytes of formats that are no text, whatever encoding is named: Parquet, recordings, IDX.
+BINARY = (b"PAR1", b"RIFF", b"RF64", b"fLaC", b"OggS\0", b"ID3\3", b"ID3\4", b"\xff\xfb", b"FORM\0", b"\0\0")
 # What is no regular file.
 SPECIAL = {
     stat.S_IFIFO: "a pipe",

@@ -48,7 +48,8 @@ class Query:
     answers        False: the source may lack them
     transcripts    answers are transcripts: of other usual names, and "" is one
     multi_label    answers are sets of labels, also empty ones (label_sets.py); None where that is no option
-    audio          how recordings become features
+    audio          how recordings become features; those that are shorter than `min_seconds` are left out
+                   where they have answers to learn, and noted elsewhere
     channels, size how pictures are read; `alike` False: they may have several sizes, the caller looks
     gaps           whether steps and cells of series may be missing, which are NaN then
     skip           whether series that cannot be used are left out, where there are several
@@ -89,6 +90,7 @@ class Query:
     transcripts: bool = False
     multi_label: bool | None = None
     audio: Audio = field(default_factory=Audio)
+    min_seconds: float = 0.0
     channels: str = "rgb"
     size: Size | None = None
     alike: bool = True

@@ -23,7 +23,14 @@ from unrolled.files.examples import Examples, Sequences, joined
 from unrolled.files.idx import read_idx
 from unrolled.files.labelled import FASTTEXT, FIRST_TAB, PLAIN, Lines, divided_by_tab, read_lines
 from unrolled.files.long import read_long
-from unrolled.files.manifest import paths_column, read_manifest, read_recording
+from unrolled.files.manifest import (
+    MIN_SECONDS,
+    is_recording,
+    paths_column,
+    read_manifest,
+    read_recording,
+    read_recordings,
+)
 from unrolled.files.messages import counted, listed, nearest, option, shown
 from unrolled.files.opening import BOM, read_start, read_text
 from unrolled.files.query import OPEN, Query, holds_names, with_label_cells
@@ -66,8 +73,13 @@ def read_sequences(source: Any, query: Query = OPEN) -> Sequences:
         raise ConfigError(
             f"{option('labels')} belongs to one file, got {counted(len(sources), 'file')}; leave it out"
         )
-    files = [_read(one, query) for one in sources]
-    _check_heard(files[0], query.audio)
+    files = _heard(sources, query) or [_read(one, query) for one in sources]
+    _check_heard(files[0], query)
+    rates = {file.data.rate_hz for file in files}
+    if len(rates) > 1 and None not in rates:
+        lowest = min(rate_hz for rate_hz in rates if rate_hz is not None)
+        query = replace(query, audio=replace(query.audio, rate_hz=lowest))
+        files = [_read(one, query) for one in sources]
     return _joined(files)
 
 
@@ -135,13 +147,27 @@ def _read_table(table: Table, folder: Path | None, query: Query) -> _File:
     return _File(table.name, kind, _chosen(data, query.features))
 
 
-def _check_heard(file: _File, audio: Audio) -> None:
-    """ConfigError for options of recordings where there are none; those of a model, which knows its rate, are
-    told by the model."""
-    usual = Audio(rate_hz=audio.rate_hz)
-    if file.data.rate_hz is None and audio.rate_hz is None and audio != usual:
-        name = next(one.name for one in fields(Audio) if getattr(audio, one.name) != getattr(usual, one.name))
-        raise ConfigError(f"{option(name)} is for recordings, and {file.name} holds none; leave it out")
+def _heard(sources: Sequence[Path | pl.DataFrame], query: Query) -> list[_File]:
+    """Several recordings, read at one rate and told of together; none where there are other sources."""
+    paths = [one for one in sources if isinstance(one, Path) and is_recording(one.name)]
+    if len(paths) < 2 or len(paths) < len(sources):
+        return []
+    return [
+        _File(one.places[0], formats.RECORDING, _chosen(one, query.features))
+        for one in read_recordings(paths, query)
+    ]
+
+
+def _check_heard(file: _File, query: Query) -> None:
+    """ConfigError for options of recordings where there are none; those of a model, which knows what it
+    reads, are told by the model."""
+    audio, usual = query.audio, Audio()
+    if file.data.rate_hz is not None or query.known:
+        return
+    odd = [one.name for one in fields(Audio) if getattr(audio, one.name) != getattr(usual, one.name)]
+    odd += ["min_seconds"] if query.min_seconds not in (0, MIN_SECONDS) else []
+    if odd:
+        raise ConfigError(f"{option(odd[0])} is for recordings, and {file.name} holds none; leave it out")
 
 
 def _kind(table: Table, query: Query) -> str:
@@ -193,11 +219,6 @@ def _check_alike(first: _File, other: _File) -> None:
             f"{other.name}: the features are {listed(other.data.features)}, those of {first.name} "
             f"{listed(first.data.features)}; wanted the same in all files, or name those to use with "
             f"{option('features')}"
-        )
-    if other.data.rate_hz != first.data.rate_hz:
-        raise DataError(
-            f"{other.name}: recorded at {other.data.rate_hz:,} Hz, {first.name} at "
-            f"{first.data.rate_hz:,} Hz; wanted recordings of one rate, convert them"
         )
 
 

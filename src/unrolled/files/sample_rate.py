@@ -13,6 +13,7 @@ Rule     each y(n) is one sum in one fixed order: it has the same bits for any c
          every processor (docs/decisions/0185)
 """
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from math import ceil, gcd
 from typing import Any
@@ -132,6 +133,19 @@ class Resampler:
 def resampler(from_hz: int, to_hz: int) -> Resampler:
     """One, with the numbers that it has worked out. DataError as of Resampler."""
     return Resampler(from_hz, to_hz)
+
+
+def resampled(blocks: Iterable[Array], from_hz: int, to_hz: int) -> Iterator[Array]:
+    """The samples of a recording, block by block. DataError as of Resampler."""
+    if from_hz == to_hz:
+        yield from blocks
+        return
+    one = resampler(from_hz, to_hz)
+    state = one.start()
+    for block in blocks:
+        y, state = one(block, state)
+        yield y
+    yield one.end(state)
 
 
 def _filter(q: NDArray[np.int64], L: int, M: int) -> Array:

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError
 from unrolled.files.limits import require_few
-from unrolled.files.messages import option
-from unrolled.files.riff import Sound
+from unrolled.files.messages import option, shown
+from unrolled.files.sample_rate import resampled
+from unrolled.files.samples import LEAST_HZ, MEAN, MOST_HZ, Recording, Sound
 from unrolled.files.spectrum import power_spectrum
 from unrolled.kernels.numpy import heads
 from unrolled.kernels.numpy.functions import waves
@@ -38,8 +39,9 @@ _AT_ONCE = 1 << 15  # values transformed at once, which stay in the cache
 
 @dataclass(frozen=True)
 class Audio:
-    """How recordings become features. `rate_hz` None: whatever they have, but all the same; `high_hz` None:
-    half of the rate. ConfigError for what is out of range."""
+    """How recordings become features. `rate_hz` None: that which they have (recordings.py); `high_hz` None:
+    half of the rate; `sound_channel`: what of several is heard (samples.py). ConfigError for what is out of
+    range."""
 
     frame_ms: float = 25.0
     hop_ms: float = 10.0
@@ -47,6 +49,7 @@ class Audio:
     low_hz: float = 0.0
     high_hz: float | None = None
     rate_hz: int | None = None
+    sound_channel: str = MEAN
 
     def __post_init__(self) -> None:
         ranges = {"frame_ms": (1, 1000), "hop_ms": (0.1, 1000), "mels": (1, 512), "low_hz": (0, 384_000)}
@@ -54,6 +57,16 @@ class Audio:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{option(name)}: wanted {low} to {high}, got {value}")
+        channel = self.sound_channel
+        if channel != MEAN and not (channel.isascii() and channel.isdigit() and 1 <= int(channel) <= 1024):
+            raise ConfigError(
+                f"{option('sound_channel')}: wanted {MEAN}, or the number of a channel from 1, got "
+                f"{shown(channel)}"
+            )
+        if self.rate_hz is not None and not LEAST_HZ <= self.rate_hz <= MOST_HZ:
+            raise ConfigError(
+                f"{option('rate_hz')}: wanted {LEAST_HZ:,} to {MOST_HZ:,}, got {self.rate_hz!r:.40}"
+            )
         if self.high_hz is not None and not self.high_hz > self.low_hz:
             raise ConfigError(
                 f"{option('high_hz')}: wanted more than {option('low_hz', self.low_hz)}, got {self.high_hz:g}"
@@ -73,6 +86,22 @@ class Audio:
         """When frame `first` begins and frame `last` ends, of frames that count from 0."""
         W, V = self.samples(rate_hz)
         return first * V / rate_hz, (last * V + W) / rate_hz
+
+
+def features(recording: Recording, audio: Audio) -> NDArray[np.float32]:
+    """x (T, M) of a recording at the rate of `audio`, block by block. ConfigError and DataError as of
+    `log_mel_frames`, `Recording.blocks` and `Resampler`."""
+    rate_hz = audio.rate_hz or recording.rate_hz
+    _, V = audio.samples(rate_hz)
+    s, passed, frames = np.empty(0), 0, list[NDArray[np.float32]]()
+    for block in resampled(recording.blocks(), recording.rate_hz, rate_hz):
+        s, passed = np.concatenate([s, block[passed:]]), max(0, passed - len(block))
+        frames.append(log_mel_frames(s, rate_hz, audio))
+        begin = len(frames[-1]) * V  # of the next frame
+        s, passed = s[begin:], passed + max(0, begin - len(s))
+    if not any(map(len, frames)):
+        frames.append(log_mel(Sound(rate_hz, s), audio))
+    return np.concatenate(frames)
 
 
 def log_mel(sound: Sound, audio: Audio) -> NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """What tasks with one answer a sequence read, codecs/inputs.py, and their network, blocks/pooled.py."""
 
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -227,11 +228,14 @@ def read(
     source: Source,
     answers: bool = True,
     known: tuple[str, ...] = (),
+    rate_hz: int | None = None,
     **others: Any,
 ) -> Sequences:
-    """What a source holds; `known` are the features that a model reads, `others` what else is asked.
+    """What a source holds; `known` are the features that a model reads, `rate_hz` the rate of the recordings
+    that it hears, `others` what else is asked.
     DataError with its place for whatever is wrong with it. `labels` are those of the files to train on."""
     trained_on = answers and paths(source) == config.files
     labels = getattr(config, "labels", None) if trained_on else None
-    query = config.query(labels=labels, answers=answers, known=known, **others)
+    audio = config.audio() if rate_hz is None else replace(config.audio(), rate_hz=rate_hz)
+    query = config.query(labels=labels, answers=answers, known=known, audio=audio, **others)
     return read_sequences(source, query)

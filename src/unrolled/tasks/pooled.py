@@ -226,6 +226,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             data,
             answers,
             inputs.features,
+            getattr(inputs, "rate_hz", None),
             classes=tuple(getattr(self.codec, "classes", ())),
             lines=isinstance(inputs, TextInputs) and not answers,
         )

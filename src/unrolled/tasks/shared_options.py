@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from unrolled.files.manifest import MIN_SECONDS
 from unrolled.files.messages import option
 from unrolled.files.query import Query
 from unrolled.files.wav import Audio
@@ -117,7 +118,16 @@ class NumbersConfig(SplitConfig):
     """Which files of numbers and recordings are read, what of them, and how they are split."""
 
     in_short: ClassVar[tuple[str, ...]] = ("id", "target", "test_files")
-    changeable: ClassVar[tuple[str, ...]] = ("id", "time", "target", "no_header", "missing", "skip_wrong")
+    changeable: ClassVar[tuple[str, ...]] = (
+        "id",
+        "time",
+        "target",
+        "no_header",
+        "missing",
+        "skip_wrong",
+        "sound_channel",
+        "min_seconds",
+    )
 
     no_header: NoHeader = False
     id: str | None = Field(
@@ -162,6 +172,22 @@ class NumbersConfig(SplitConfig):
         default=None,
         description="recordings: highest frequency that is heard (half of their rate); lower it below hiss",
     )
+    rate_hz: int | None = Field(
+        default=None,
+        description="recordings: rate at which they are heard, to which others are resampled (their own, of "
+        "several the lowest but for one in twenty); a lower one is faster and hears nothing high",
+    )
+    sound_channel: str = Field(
+        default=Audio.sound_channel,
+        description="recordings: which of several channels is heard: 1, 2 …, or the mean of all, in which "
+        "the noise of each counts less",
+    )
+    min_seconds: float = Field(
+        default=MIN_SECONDS,
+        ge=0,
+        description="recordings: shorter ones, such as clicks, are left out of the training; they get "
+        "answers all the same",
+    )
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -169,10 +195,11 @@ class NumbersConfig(SplitConfig):
         return self
 
     def audio(self) -> Audio:
-        return Audio(self.frame_ms, self.hop_ms, self.mels, self.low_hz, self.high_hz)
+        bands = self.mels, self.low_hz, self.high_hz
+        return Audio(self.frame_ms, self.hop_ms, *bands, self.rate_hz, self.sound_channel)
 
     def query(self, **others: Any) -> Query:
-        return super().query(audio=self.audio(), **others)
+        return super().query(**{"audio": self.audio()} | others)
 
 
 class WordVectorsConfig(Section):

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import polars as pl
 from torch import nn
@@ -18,6 +18,7 @@ from unrolled.files.at_hand import InMemory
 from unrolled.files.labels import Kind
 from unrolled.files.left_out import told_rows
 from unrolled.files.messages import counted, option
+from unrolled.files.recordings import NOTE as HEARD
 from unrolled.tasks.estimator import Estimator
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.seen import SeenExamples, nothing_new, seen_sentences, validated_on_known
@@ -76,6 +77,15 @@ class Splits(Generic[D]):
         sizes = [f"{counted(len(self.train), self.train.noun)}{more} to train on"]
         sizes += [f"{len(self.validation):,} to validate"] if self.validation is not self.train else []
         return ", ".join(sizes + ([] if self.test is None else [f"{len(self.test):,} to test"]))
+
+
+def _as_read(config: Any, data: Any) -> Any:
+    """A configuration with what follows from the data of a training: the rate at which recordings are heard,
+    also those of other parts."""
+    rate_hz = getattr(data, "rate_hz", None)
+    if rate_hz is None:
+        return config
+    return config.model_copy(update={"data": config.data.model_copy(update={"rate_hz": rate_hz})})
 
 
 def _left_out_of(data: Any) -> Mapping[str, str]:
@@ -152,11 +162,17 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         return evaluation.telling([*seen_before, *sentence, *left_out])
 
     def notices(self, data: Source = None) -> list[str]:
-        """What was left out."""
-        options: Any = self.config
-        if data is None or not getattr(options.data, "skip_wrong", False):
+        """What was left out, and what is odd about recordings."""
+        options, hears = cast(Any, self.config), self._hears()
+        if data is None or not (hears or getattr(options.data, "skip_wrong", False)):
             return []
-        return list(told_rows(_left_out_of(self._data_for(data))))
+        examples: Any = self._data_for(data)
+        notes = [note for note in examples.notes if note.startswith(HEARD)] if hears else []
+        return [*notes, *told_rows(_left_out_of(examples))]
+
+    def _hears(self) -> bool:
+        """Whether the model reads recordings."""
+        return getattr(getattr(self.codec, "inputs", None), "rate_hz", None) is not None
 
     def left_out(self, data: Source = None) -> pl.DataFrame:
         """What `predict` and `evaluate` leave out of `data`, a row each: "name", its place, and "reason";
@@ -225,13 +241,14 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         """A part whose share is 0 is empty. DataError where the checksum is another than `config` says; the
         configuration that comes back has it."""
         options: Any = config
+        read = self._read_part(config, sources.train)
+        config = options = _as_read(options, read)
         data = options.data
         validation, test = (
             None if source is None else self._read_part(config, source)
             for source in (sources.validation, sources.test)
         )
         shares = (data.validation if validation is None else 0, data.test if test is None else 0)
-        read = self._read_part(config, sources.train)
         train, validation_part, test_part = self._cut(config, read, (*shares, data.split_seed))
         splits = Splits(
             train,

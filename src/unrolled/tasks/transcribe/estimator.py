@@ -122,7 +122,8 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         return arrays.answered(data, arrays.require_transcripts(y))
 
     def _read_new(self, data: Source, answers: bool = True) -> Sequences:
-        return read(self.config.data, data, answers, self.codec.inputs.features, transcripts=True)
+        inputs = self.codec.inputs
+        return read(self.config.data, data, answers, inputs.features, inputs.rate_hz, transcripts=True)
 
     def _split(self, config: TranscribeConfig, data: Sequences, shares: Shares) -> splits.Parts:
         """By lot, so that every label is in every part as far as possible."""
