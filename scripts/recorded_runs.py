@@ -77,6 +77,7 @@ recordings        tones     --mels 8 --frame-ms 20 --hop-ms 8 --low-hz 50 --high
 recordings-running tones    --mels 8 --front none --subsample 1 --level running
 recordings-own    tones     --mels 8 --level recording
 recordings-loud   tones     --mels 8 --level none
+resampled         tones     --mels 8 --rate-hz 6000 --sound-channel 1 --min-seconds 0.11
 images            digits    --pooling mean
 ts                archive   --cell gru --layer-norm
 one-feature       moves     --features x --id id --cell rnn --nonlinearity sigmoid

@@ -13,6 +13,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ import numpy as np
 from unrolled.blocks.block import Block, read
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.messages import option
+from unrolled.files.sound import open_recording
+from unrolled.files.wav import features
 from unrolled.models.hearing import Hearing
 from unrolled.ops.numpy import network
 from unrolled.ops.state import Array, State
@@ -100,17 +103,28 @@ class Model(ABC):
         return np.stack(encoded, 1)
 
     def encoded(self, sequences: Sequence[Any], name: str = "sequence", least: int = 0) -> list[Array]:
-        """Every sequence as `encode` gives it. DataError with its name and number where one cannot be read,
-        or has fewer steps than `least`, 0 or 1."""
+        """Every sequence as `encode` gives it; of a model that hears one may be the path of a recording, and
+        all of them a single one. DataError with its name and number where one cannot be read, or has fewer
+        steps than `least`, 0 or 1."""
         rows = []
-        for k, sequence in enumerate(sequences):
+        for k, sequence in enumerate([sequences] if self._is_recording(sequences) else sequences):
             try:
-                rows.append(self.encode(sequence))
+                rows.append(self.encode(self._heard(sequence)))
             except DataError as error:
                 raise DataError(f"{name} {k}: {error}") from error
             if len(rows[-1]) < least:
                 raise DataError(f"{name} {k} holds no step; leave it out")
         return rows
+
+    def _is_recording(self, sequence: Any) -> bool:
+        return self.hearing is not None and isinstance(sequence, str | Path)
+
+    def _heard(self, sequence: Any) -> Any:
+        """The features of a recording; all else as it is."""
+        if self.hearing is None or not self._is_recording(sequence):
+            return sequence
+        audio = self.hearing.audio
+        return features(open_recording(Path(sequence), audio.sound_channel), audio)
 
     def advance(self, steps: Array, state: Mapping[str, Array]) -> tuple[Answers, State]:
         """steps (T, B, …) -> the answer after each of them, and the state after the last. ConfigError as of

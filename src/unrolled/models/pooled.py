@@ -47,10 +47,12 @@ class Pooling(Forward):
         return self._answers(o) | {"output": o}, after
 
     def predict(self, sequences: Sequence[Any]) -> Answers:
-        """The answers (N, …) to arrays (T, F), or (T,) of one feature, or to texts."""
-        if not len(sequences):
+        """The answers (N, …) to arrays (T, F), or (T,) of one feature, or to texts; of a model that hears
+        also to paths of recordings."""
+        rows = self.encoded(sequences, least=1)
+        if not rows:
             raise DataError("there are no sequences; wanted at least one")
-        o = np.stack([self.outputs(row) for row in self.encoded(sequences, least=1)])
+        o = np.stack([self.outputs(row) for row in rows])
         return self._answers(o) | {"output": o}
 
     def outputs(self, steps: Array) -> Array:

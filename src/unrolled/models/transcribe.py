@@ -145,8 +145,9 @@ class Runtime(Forward):
         return {"label": self._names[said], "log_p": log_p}, after | carried | {LABEL: label[:, None]}
 
     def predict(self, sequences: Sequence[Any]) -> list[list[Answers]]:
-        """For each sequence the best transcripts, as `predict` of the task: "transcript", "log_p", "score",
-        "labels" (L,) and the "first" and the "last" step (L,) of each, from 1."""
+        """For each sequence, or path of a recording, the best transcripts, as `predict` of the task:
+        "transcript", "log_p", "score", "labels" (L,) and the "first" and the "last" step (L,) of each, from
+        1."""
         return [self._answers(steps) for steps in self.encoded(sequences, least=1)]
 
     def outputs(self, steps: Array) -> Array:
