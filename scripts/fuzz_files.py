@@ -11,6 +11,7 @@ import argparse
 import collections
 import datetime
 import gzip
+import importlib.util
 import io
 import random
 import struct
@@ -126,6 +127,29 @@ def sound_wav() -> bytes:
         file.setparams((2, 2, 8000, 0, "NONE", ""))
         file.writeframes(bytes(range(48)))
     return memory.getvalue()
+
+
+def piped_wav() -> bytes:
+    """Floats of two channels in two chunks, the second without its size, and one of RF64 before them."""
+    form = struct.pack("<HHIIHH", 3, 2, 8000, 64000, 8, 32)
+    values = np.linspace(-1, 1, 24, dtype="<f4").tobytes()
+    chunks = [b"ds64" + struct.pack("<IQQQ", 24, 0, 0, 0), b"fmt " + struct.pack("<I", 16) + form]
+    chunks += [b"data" + struct.pack("<I", 48) + values[:48], b"data" + b"\xff" * 4 + values[48:]]
+    return b"RF64" + b"\xff" * 4 + b"WAVE" + b"".join(chunks)
+
+
+def encoded(form: str, subtype: str) -> Callable[[], bytes]:
+    """A recording as libsndfile writes it."""
+
+    def sound() -> bytes:
+        import soundfile
+
+        memory = io.BytesIO()
+        values = np.sin(np.arange(3000) / 7).reshape(1500, 2) / 2
+        soundfile.write(memory, values, 8000, format=form, subtype=subtype)
+        return memory.getvalue()
+
+    return sound
 
 
 SOUND_TS = """# made by hand
@@ -334,6 +358,7 @@ FORMATS = {
     "ts": Format("ts", SOUND_TS.encode, read_any),
     "ts-timed": Format("ts", SOUND_TIMED_TS.encode, read_any),
     "wav": Format("wav", sound_wav, read_recording),
+    "wav-piped": Format("wav", piped_wav, read_recording),
     "wav-list": Format("tsv", lambda: b"path\tlabel\na.wav\tyes\nb.wav\tno\na.wav\tno\n", read_list),
     "transcripts": Format("csv", lambda: as_csv(transcripts_frame()), read_transcripts),
     "wav-transcripts": Format("csv", lambda: SOUND_TRANSCRIPTS.encode(), read_spoken),
@@ -351,6 +376,20 @@ FORMATS = {
     "words": Format("txt", "\ufeffab\r\n\r\nné\n ab \n日本\n".encode, read_lexicon),
     "long-parquet": Format("parquet", lambda: as_parquet(long_frame()), read_any),
 }
+# Where the decoders are installed (the extra [audio]).
+ENCODED = {
+    "flac": ("FLAC", "PCM_16"),
+    "ogg": ("OGG", "VORBIS"),
+    "opus": ("OGG", "OPUS"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "aiff": ("AIFF", "PCM_16"),
+    "caf": ("CAF", "PCM_16"),
+    "wav-adpcm": ("WAV", "IMA_ADPCM"),
+}
+if importlib.util.find_spec("soundfile"):
+    FORMATS |= {
+        kind: Format(kind.partition("-")[0], encoded(*how), read_recording) for kind, how in ENCODED.items()
+    }
 
 
 def damaged(data: bytes, generator: random.Random) -> bytes:

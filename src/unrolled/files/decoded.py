@@ -34,6 +34,14 @@ NEEDED = (
 )
 
 
+class _Content(io.BytesIO):
+    """In which a decoder that looks for something before the begin of a damaged file finds the begin."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        before = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: len(self.getbuffer())}[whence]
+        return super().seek(max(0, before + offset))
+
+
 def encoding_of(start: bytes) -> str | None:
     """What a file that begins so is, None where it is nothing of these."""
     if frame_bytes(start):
@@ -52,7 +60,7 @@ def read_decoded(path: str, data: bytes, kind: str) -> Frames:
     _require_whole(path, data, kind)
     content = with_length(data) if kind == "MP3" else data
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
+        with soundfile.SoundFile(_Content(content)) as file:
             count, rate_hz, floats = file.frames, file.samplerate, file.subtype in ("FLOAT", "DOUBLE")
             require_few(path, f"{count:,} frames of {file.channels:,} channels", count * file.channels)
             # At once: to read on from where a block ended is not exact in all formats.
@@ -60,9 +68,8 @@ def read_decoded(path: str, data: bytes, kind: str) -> Frames:
             values = file.read(count, dtype="float64" if wide else "float32", always_2d=True)
     except (soundfile.SoundFileError, TypeError, ValueError) as error:
         text = str(error).rpartition(": ")[2].rstrip(".")
-        raise DataError(
-            f"{path}: is {kind} that cannot be decoded ({shown(text, 80)}); copy or save it again"
-        ) from None
+        why = "" if "does not exist" in text else f" ({shown(text, 80)})"  # of MP3 without a sound frame
+        raise DataError(f"{path}: is {kind} that cannot be decoded{why}; copy or save it again") from None
     if len(values) < count:
         raise _cut(path, kind, f"says {count:,} frames and holds {len(values):,}")
 

@@ -37,7 +37,8 @@ PIPED = "written to a pipe, without a size: read to the end of the file"
 
 def _plain(kind: str, most: int, middle: int = 0) -> Callable[[memoryview], Array]:
     def read(body: memoryview) -> Array:
-        values = np.frombuffer(body, kind).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # what is not finite is told of later
+            values = np.frombuffer(body, kind).astype(np.float64)
         values -= middle
         values /= most
         return values

@@ -22,7 +22,7 @@ from unrolled.files.recordings import NOTE as HEARD
 from unrolled.tasks.estimator import Estimator
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.seen import SeenExamples, nothing_new, seen_sentences, validated_on_known
-from unrolled.tasks.sources import Source, Sources, files_of
+from unrolled.tasks.sources import Source, Sources, files_of, paths
 from unrolled.tasks.trained import Codec, left_out_frame
 from unrolled.training.config import LEAST_VALIDATION
 
@@ -98,6 +98,8 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
     """An estimator of such a task: it says how one source is read and how a part is judged."""
 
     seen_class: ClassVar[type[Any]] = SeenExamples
+    # Of what was read last to be judged or answered: which files, how, notes on them, and what was left out.
+    _told: tuple[Any, tuple[str, ...], Mapping[str, str]] = (None, (), {})
 
     @abstractmethod
     def _read_source(self, config: C, source: Source, answers: bool = True) -> D:
@@ -166,9 +168,12 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         options, hears = cast(Any, self.config), self._hears()
         if data is None or not (hears or getattr(options.data, "skip_wrong", False)):
             return []
-        examples: Any = self._data_for(data)
-        notes = [note for note in examples.notes if note.startswith(HEARD)] if hears else []
-        return [*notes, *told_rows(_left_out_of(examples))]
+        source = self._source(data)
+        if not paths(source) or self._told[0] != self._how(source):
+            self._data_for(source)
+        _, notes, left_out = self._told
+        heard = [note for note in notes if note.startswith(HEARD)] if hears else []
+        return [*heard, *told_rows(left_out)]
 
     def _hears(self) -> bool:
         """Whether the model reads recordings."""
@@ -198,7 +203,15 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
 
     def _new(self, data: Source, answers: bool = True) -> D:
         """What a source of any kind holds that the trained network is judged on, or asked for answers."""
-        return self._held(self._source(data), self._read_new, answers, self._kind)
+        source = self._source(data)
+        read = self._held(source, self._read_new, answers, self._kind)
+        self._told = self._how(source), tuple(getattr(read, "notes", ())), _left_out_of(read)
+        return read
+
+    def _how(self, source: Source) -> Any:
+        """Which files are read, and how."""
+        options: Any = self.config
+        return paths(source), options.data
 
     def _held(
         self,
