@@ -59,6 +59,12 @@ def test_recordings_of_any_rate_are_answered_and_told_of(run):
         f"4,000 Hz is heard; the first: {paths[2]}",
     ]
     assert model.notices(paths[:1]) == []
+    labels = table["label"].to_list()
+    (run / "new.csv").write_text(
+        "path,label\n" + "".join(f"{n}.wav,{y}\n" for n, y in zip("abc", labels, strict=True))
+    )
+    sentences = model.evaluate(run / "new.csv").verdict
+    assert any("read at 8,000 Hz; the first: " in one for one in sentences)
 
 
 def test_new_recordings_are_read_once_for_their_answers_and_what_is_told(run, monkeypatch):

@@ -3,10 +3,10 @@ parts, and what estimators of such tasks share. shared_options.py has the option
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import polars as pl
 from torch import nn
@@ -88,6 +88,11 @@ def _as_read(config: Any, data: Any) -> Any:
     return config.model_copy(update={"data": config.data.model_copy(update={"rate_hz": rate_hz})})
 
 
+def _heard(notes: Sequence[str]) -> list[str]:
+    """Those on recordings."""
+    return [note for note in notes if note.startswith(HEARD)]
+
+
 def _left_out_of(data: Any) -> Mapping[str, str]:
     """Of what a task reads, which may know of none."""
     left_out: Mapping[str, str] = getattr(data, "left_out", {})
@@ -158,22 +163,22 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         about = {"judged": judged, "seen": known, "left_out": 0 if keep_seen else known}
         evaluation = self._judge(examples if keep_seen else new, about)
         left_out = told_rows(_left_out_of(examples)) if splits is None else ()
+        heard = _heard(getattr(examples, "notes", ())) if splits is None else []
         blind = splits is None and not len(seen.prints)  # classes that are captioned, a text of a few words
         sentence = [f"which {noun}s training held is not known: all are judged"] if blind else []
         seen_before = seen_sentences(noun, known, len(examples), keep_seen)
-        return evaluation.telling([*seen_before, *sentence, *left_out])
+        return evaluation.telling([*seen_before, *sentence, *heard, *left_out])
 
     def notices(self, data: Source = None) -> list[str]:
         """What was left out, and what is odd about recordings."""
-        options, hears = cast(Any, self.config), self._hears()
-        if data is None or not (hears or getattr(options.data, "skip_wrong", False)):
+        options: Any = self.config
+        if data is None or not (self._hears() or getattr(options.data, "skip_wrong", False)):
             return []
         source = self._source(data)
         if not paths(source) or self._told[0] != self._how(source):
             self._data_for(source)
         _, notes, left_out = self._told
-        heard = [note for note in notes if note.startswith(HEARD)] if hears else []
-        return [*heard, *told_rows(left_out)]
+        return [*_heard(notes), *told_rows(left_out)]
 
     def _hears(self) -> bool:
         """Whether the model reads recordings."""
