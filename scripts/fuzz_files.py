@@ -380,10 +380,8 @@ FORMATS = {
 ENCODED = {
     "flac": ("FLAC", "PCM_16"),
     "ogg": ("OGG", "VORBIS"),
-    "opus": ("OGG", "OPUS"),
     "mp3": ("MP3", "MPEG_LAYER_III"),
     "aiff": ("AIFF", "PCM_16"),
-    "caf": ("CAF", "PCM_16"),
     "wav-adpcm": ("WAV", "IMA_ADPCM"),
 }
 if importlib.util.find_spec("soundfile"):

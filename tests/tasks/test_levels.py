@@ -91,10 +91,12 @@ def test_what_is_fitted_is_of_the_training_part_alone(tones):
     test.write_text("\n".join([header, *lines[:2]]) + "\n")
     train.write_text("\n".join([header, *lines[2:]]) + "\n")
     options = SMALL | FORWARD | {"test_files": (str(test),)}
-    before = Classifier(**options).fit(train).codec.inputs
-    for k in range(2):
-        louder = struct.pack("<2000f", *(1e6 * tone(k + 9)))
-        (tones.parent / f"{k}.wav").write_bytes(wav(louder, code=3, bits=32))
-    after = Classifier(**options).fit(train).codec.inputs
+    fitted = []
+    for gain in (1e-5, 10):  # a million times
+        for k in range(2):
+            samples = struct.pack("<2000f", *(gain * tone(k + 9)))
+            (tones.parent / f"{k}.wav").write_bytes(wav(samples, code=3, bits=32))
+        fitted.append(Classifier(**options).fit(train).codec.inputs)
+    before, after = fitted
     assert before.level == after.level and before.level.ahead > 0
     assert all(np.array_equal(array, after.arrays()[name]) for name, array in before.arrays().items())
