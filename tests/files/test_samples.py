@@ -34,7 +34,7 @@ def test_a_channel_that_there_is_not_is_refused():
     with pytest.raises(DataError) as error:
         heard(frames(SEVERAL), "4")
     assert str(error.value) == (
-        "a.wav: sound_channel='4', and the recording has 3 channels; name one of them, or take their mean"
+        "a.wav: sound_channel='4', and there are 3 channels; name one of them, or take their mean"
     )
 
 

@@ -93,30 +93,37 @@ class Recording:
                     "again"
                 )
             at += len(block)
-            yield self._heard(block) / self.scale
+            yield one_channel(block, self.channel) / self.scale
 
     def sound(self) -> Sound:
         """All of it."""
         return Sound(self.rate_hz, np.concatenate(list(self.blocks())), self.notes)
 
-    def _heard(self, block: Array) -> Array:
-        if self.channel != MEAN:
-            return block[:, int(self.channel) - 1]
-        total: Array = block[:, 0].copy()
-        for channel in range(1, block.shape[1]):
-            total += block[:, channel]
-        total /= block.shape[1]
-        return total
+
+def one_channel(frames: Array, channel: str) -> Array:
+    """frames (S, C) -> (S,), of all channels the sum in their order by their number."""
+    if channel != MEAN:
+        return frames[:, int(channel) - 1]
+    total: Array = frames[:, 0].copy()
+    for other in range(1, frames.shape[1]):
+        total += frames[:, other]
+    total /= frames.shape[1]
+    return total
+
+
+def require_channel(name: str, channels: int, channel: str) -> None:
+    """DataError where there is no such channel."""
+    if channel != MEAN and int(channel) > channels:
+        raise DataError(
+            f"{name}: {option('sound_channel', channel)}, and there {'is' if channels == 1 else 'are'} "
+            f"{counted(channels, 'channel')}; name one of them, or take their {MEAN}"
+        )
 
 
 def heard(frames: Frames, channel: str = MEAN) -> Recording:
     """One channel of a file. DataError for one that it does not have, and for floats of no known scale."""
     notes, C = list(frames.notes), frames.channels
-    if channel != MEAN and int(channel) > C:
-        raise DataError(
-            f"{frames.name}: {option('sound_channel', channel)}, and the recording has "
-            f"{counted(C, 'channel')}; name one of them, or take their {MEAN}"
-        )
+    require_channel(frames.name, C, channel)
     if C > 1:
         which = f"the {MEAN} is heard" if channel == MEAN else f"channel {channel} is heard"
         notes.append(f"with several channels, of which {which} ({option('sound_channel')})")
