@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from unrolled.console import say, versions
 from unrolled.ending import ended
 from unrolled.errors import ConfigError
+from unrolled.files.pcm import FORM, Pcm
 from unrolled.models import saved
 from unrolled.streaming import lines
 from unrolled.streaming.gaps import POLICIES
@@ -24,12 +25,14 @@ each, the state carried from one to the next. Needs numpy alone.
   tables of numbers   CSV with a header (without, where training had none), or JSON lines, by the names
                       of the columns of the training; forecasts of the next steps, of more with --ahead
   words to tag        one word a line; an empty line ends the sentence
-  text                what its lines are like: nats of each, the likeliest symbols with --next"""
+  text                what its lines are like: nats of each, the likeliest symbols with --next
+  sound               with --pcm: no lines but samples; what is heard, with begin and end in seconds"""
 
 EXAMPLES = """examples:
   sensor | unrolled stream runs/forecast-load --snapshot load.state --every 60s
   unrolled stream model.unrolled --id machine --from csv --to csv < values.csv
   unrolled stream runs/language-book --next 3 < text.txt
+  arecord -t raw -f S16_LE -r 16000 | unrolled stream runs/transcribe-words --pcm s16le:16000
 """
 
 
@@ -81,6 +84,7 @@ def parser(program: str, every: bool = False) -> Parser:
         return declare
 
     _lines(group("lines in and out"))
+    _sound(group("sound"))
     _series(group("series"))
     _many(group("many sequences at once"))
     _going_on(group("stopping and going on"))
@@ -115,6 +119,13 @@ def _lines(option: Callable[..., None]) -> None:
         "pass over wrong lines and tell them; without, the first one ends it",
         action="store_true",
     )
+
+
+def _sound(option: Callable[..., None]) -> None:
+    what = f"the input is sound: samples without a header, {FORM}"
+    option("--pcm", what, metavar="FORMAT:RATE", type=_pcm)
+    each = "classify: tell the classes after each frame (where the likeliest one changes)"
+    option("--each-frame", each, rare=True, action="store_true")
 
 
 def _series(option: Callable[..., None]) -> None:
@@ -153,15 +164,15 @@ def _going_on(option: Callable[..., None]) -> None:
     option("--snapshot", snapshot, metavar="FILE", type=Path)
     option(
         "--every",
-        "save it every N lines, or every N seconds too: a power cut loses no more",
+        "save it every N lines (samples), or every N seconds too: a power cut loses no more",
         metavar="N|Ns",
         type=_every,
     )
     keep = "keep the last N answers in it, for --after and --replay (those of the last 256 KiB)"
     option("--keep-answers", keep, rare=True, metavar="N", type=_count_from_0)
-    after = "the reader has the answers up to this line: give those after it, again where need be"
+    after = "the reader has the answers up to this line (answer): give those after it, again where need be"
     option("--after", after, rare=True, metavar="LINE", type=_count_from_0)
-    replay = "the input begins with line 1 again: pass over what is done, and answer only what is new"
+    replay = "the input begins with line (sample) 1 again: pass over what is done; answer only what is new"
     option("--replay", replay, rare=True, action="store_true")
 
 
@@ -191,6 +202,13 @@ def _every(text: str) -> Every:
         if 0.001 <= (seconds := float(text[:-1])) <= 1e9:
             return Every(seconds=seconds)
     raise argparse.ArgumentTypeError(f"wanted lines such as 100, or seconds such as 60s, got '{text}'")
+
+
+def _pcm(text: str) -> Pcm:
+    try:
+        return Pcm.parse(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def main() -> None:

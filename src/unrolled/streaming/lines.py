@@ -14,10 +14,12 @@ from unrolled.errors import ConfigError, DataError, RunError, TrainingError
 from unrolled.files.ids import id_columns
 from unrolled.files.messages import listed, shown
 from unrolled.models.model import Column, Model
-from unrolled.streaming.pipes import MOST_LINE, Pipe
+from unrolled.streaming.pipes import MOST_LINE, Chunks, Pipe
 from unrolled.streaming.records import FORMATS, Csv, HeaderError, Record, cells_of, found_format, require
+from unrolled.streaming.samples import Samples
 from unrolled.streaming.sessions import Options, Session
 from unrolled.streaming.snapshots import note, opened
+from unrolled.streaming.taking import Taker
 
 NUMBER = "line"  # of an answer: the number of the line that it belongs to
 
@@ -32,16 +34,17 @@ def run(model: Model, options: Options, source: int = 0, sink: int = 1) -> None:
     model.stream(rows=0)  # refuses models that read backward
     session = Session(model, options)
     _require_fit(model, options)
-    with opened(session) as snapshots, Pipe(source, sink, torn=options.snapshot is None) as pipe:
-        lines = _Lines(session, pipe)
+    pipe = (Pipe if options.pcm is None else Chunks)(source, sink, torn=options.snapshot is None)
+    with opened(session) as snapshots, pipe:
+        taker: Taker = (Lines if options.pcm is None else Samples)(session, pipe)
         try:
-            lines.begin()
+            taker.begin()
             while not pipe.over:
-                line = pipe.line(snapshots.wait)
-                if line is not None:
-                    lines.take(line)
+                piece = pipe.next(snapshots.wait)
+                if piece is not None:
+                    taker.take(piece)
                 snapshots.keep()
-            lines.end()
+            taker.end()
         except BaseException:
             snapshots.rescue()
             raise
@@ -49,23 +52,15 @@ def run(model: Model, options: Options, source: int = 0, sink: int = 1) -> None:
         pipe.interrupts.leave()
 
 
-class _Lines:
-    """Reads lines, and writes their answers. `line`, `checksum`: as of a session, of the line read last."""
+class Lines(Taker):
+    """Reads lines, and writes their answers."""
 
     def __init__(self, session: Session, pipe: Pipe) -> None:
-        self.session, self.options, self.pipe = session, session.options, pipe
+        super().__init__(session, pipe)
         self.columns: Mapping[str, Column] = session.model.columns()
-        replay = self.options.replay
-        self.line, self.checksum = (0, 0) if replay else (session.line, session.checksum)
-        self.after = self.options.after or 0
-        self._first, self._headed = True, False
+        self._first = True
         if session.reader is not None and self.options.input_format not in (None, session.reader.name):
             session.reader = None
-
-    def begin(self) -> None:
-        """Gives answers again, if they are asked for and the input does not begin anew."""
-        if self.options.after is not None and not self.options.replay:
-            self._give_again()
 
     def take(self, text: bytes) -> None:
         """One line. What is wrong with it raises DataError, or is told where wrong lines are skipped."""
@@ -73,33 +68,32 @@ class _Lines:
             self._first = False
             if self._is_header_again(text):
                 return
-        self.line += 1
+        self.at += 1
         # Of a line beyond the limit, where reading was cut short depends on how it came.
         self.checksum = crc32(b"\n", crc32(text[:MOST_LINE], self.checksum))
-        if self.line <= self.session.line:
+        if self.at <= self.session.line:
             self._pass_over()
             return
         try:
             self._step(text)
         except MemoryError:
-            raise RunError(f"line {self.line}: there is not enough memory to answer it") from None
+            raise RunError(f"line {self.at}: there is not enough memory to answer it") from None
         except (DataError, TrainingError) as error:
-            message = f"line {self.line}: {error}"
+            message = f"line {self.at}: {error}"
             if not self.options.skip_wrong or isinstance(error, HeaderError):
                 raise DataError(message) from error
-            self.session.pass_over(self.line, self.checksum)
+            self.session.pass_over(self.at, self.checksum)
             note(message)
 
     def end(self) -> None:
-        """The input is over, or whoever reads answers is gone."""
         if self.pipe.rest:
             note(
-                f"line {self.line + 1} does not end with a newline, and is not read, as it may be a part "
+                f"line {self.at + 1} does not end with a newline, and is not read, as it may be a part "
                 "of one; send it again, whole"
             )
-        if self.pipe.exhausted and self.line < self.session.line:
+        if self.pipe.exhausted and self.at < self.session.line:
             raise DataError(
-                f"the input ended with line {self.line}, and lines up to {self.session.line} were done "
+                f"the input ended with line {self.at}, and lines up to {self.session.line} were done "
                 "before; send all of them with --replay, or those after them without"
             )
         if self.session.forgotten:
@@ -108,40 +102,23 @@ class _Lines:
     def _step(self, text: bytes) -> None:
         record = self._record(text)
         if record is None:
-            self.session.pass_over(self.line, self.checksum)
+            self.session.pass_over(self.at, self.checksum)
             return
-        answer, key, row = self.session.answer(record, self.line)
-        data = self.session.writer({NUMBER: self.line} | answer)
-        if self.line <= self.after or self._write(data):
-            self.session.commit(self.line, self.checksum, key, row, data)
-
-    def _write(self, data: bytes) -> bool:
-        if not self._headed:
-            head = self.session.writer.head()
-            data, self._headed = head + data, bool(head)
-        return self.pipe.write(data)
+        answer, key, row = self.session.answer(record, self.at)
+        data = self.session.writer({NUMBER: self.at} | answer)
+        if self.at <= self.after or self._write(data):
+            self.session.commit(self.at, self.checksum, key, row, [(self.at, data)])
 
     def _pass_over(self) -> None:
         """A line that was stepped before."""
-        if self.line < self.session.line:
+        if self.at < self.session.line:
             return
         if self.checksum != self.session.checksum:
             raise DataError(
-                f"lines 1 to {self.line} are not those that were done before; send the same with "
-                f"--replay, or those after line {self.line} without"
+                f"lines 1 to {self.at} are not those that were done before; send the same with "
+                f"--replay, or those after line {self.at} without"
             )
         self._give_again()
-
-    def _give_again(self) -> None:
-        """Answers that were written before. RunError where some are no longer kept."""
-        recent = self.session.recent
-        if self.options.after is not None and self.after < recent.dropped:
-            raise RunError(
-                f"answers up to line {recent.dropped} are no longer kept, and --after asks for those after "
-                f"line {self.after}; --after {recent.dropped} does without; --keep-answers N keeps more"
-            )
-        if data := recent.after(self.after):
-            self._write(data)
 
     def _record(self, line: bytes) -> Record | None:
         if len(line) > MOST_LINE:
@@ -160,7 +137,7 @@ class _Lines:
                 row = reader(text)
                 self._check_header(reader.header or [])
                 if row is None:
-                    self.session.pass_over(self.line, self.checksum, reader)
+                    self.session.pass_over(self.at, self.checksum, reader)
                 else:
                     note("the first line is a row, no header: columns go by their numbers, as in training")
                     self.session.reader = reader
@@ -219,6 +196,8 @@ def _names_itself(record: Record) -> bool:
 def _require_fit(model: Model, options: Options) -> None:
     """ConfigError where lines of this format are none to this model."""
     columns = list(model.columns())
+    if options.pcm is not None:
+        return
     if options.input_format == "csv" and not columns:
         raise ConfigError(f"this model of task '{model.task}' reads text; give --from text or json")
     if options.input_format == "text" and columns:

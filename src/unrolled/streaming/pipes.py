@@ -67,7 +67,7 @@ class Pipe:
         """What stands behind the last newline of the input, where it was not taken for a line."""
         return bytes(self._rest) if self.exhausted else b""
 
-    def line(self, seconds: float | None = None) -> bytes | None:
+    def next(self, seconds: float | None = None) -> bytes | None:
         """The next line, without its newline; None where it has not come whole yet, after `seconds` at most,
         or is `over`."""
         if not self._ready and not self.over:
@@ -157,3 +157,13 @@ class Pipe:
             self._ready.append(bytes(self._rest))
         self._rest.clear()
         self._dropping = False
+
+
+class Chunks(Pipe):
+    """Bytes as they come, in place of lines."""
+
+    def _take(self, chunk: bytes) -> None:
+        if chunk:
+            self._ready.append(chunk)
+        else:
+            self.exhausted = True

@@ -36,10 +36,10 @@ INTERVALS = ADAPTIVE, STATIC = "adaptive", "static"
 
 
 class Row(NamedTuple):
-    """One sequence between two lines; `carried`: a number that the kind keeps beside the state."""
+    """One sequence between two lines; `carried`: what the kind keeps beside the state, in plain values."""
 
     state: State
-    carried: int
+    carried: Any
 
 
 class Kind(ABC):

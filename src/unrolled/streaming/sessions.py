@@ -5,15 +5,18 @@
 What a snapshot holds besides the state stands in its notes: a line of JSON, then the last answers as of
 recent.py.
 
-    line, checksum   the last line of input that is done, and the CRC-32 of all lines up to it
+    line, checksum   the last line of input that is done, and the CRC-32 of all lines up to it; of sound the
+                     last sample, and that of all bytes
     ids              of many sequences, the one that was idle longest first; null where there is one
     carried, seen    of each sequence: what its kind carries, and the number of its last line
-    from, to         what lines are and what answers are: {"format": "csv", "header": […], "separator": ","}
+    from, to         what lines are and what answers are: {"format": "csv", "header": […], "separator": ","},
+                     {"pcm": "s16le:16000"}
     answers, dropped how many answers are kept, and the line of the last one that is not
 """
 
 import json
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,17 +25,32 @@ from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files import json_text
 from unrolled.files.ids import id_columns, id_of
 from unrolled.files.messages import shown
+from unrolled.files.pcm import Pcm
 from unrolled.models.model import Model
 from unrolled.models.stream import Stream
 from unrolled.ops import state as states
 from unrolled.streaming.gaps import LineRefusedError
+from unrolled.streaming.heard import NUMBER, Sound, sound_of
 from unrolled.streaming.recent import RecentAnswers
 from unrolled.streaming.records import FORMATS, Reader, Record, truth
-from unrolled.streaming.sequences import Row, kind_of
+from unrolled.streaming.sequences import Kind, Row, kind_of
 from unrolled.streaming.writers import ENDED, OUTPUTS, Writer
 
 MOST_IDS = 100_000
 ID_TYPES = (str, int)
+PCM = "pcm"  # the entry of the notes that says what samples are
+# Options that sound has no use for, by the flags of the command.
+OF_LINES = {
+    "--from": "input_format",
+    "--id": "id",
+    "--end": "end",
+    "--next": "likeliest",
+    "--ahead": "ahead",
+    "--gaps": "gaps",
+    "--longest-gap": "longest_gap",
+    "--intervals": "intervals",
+    "--skip-wrong": "skip_wrong",
+}
 
 
 class Every(NamedTuple):
@@ -50,6 +68,9 @@ class Options:
 
     `snapshot`: the file of the state, saved at the end and every `every`; `keep_answers`: how many stand in
     it; `after`: the last line whose answer the reader has; `replay`: the input begins at line 1 again.
+
+    `pcm`: the input is no lines but sound, whose samples are counted in place of lines; `each_frame`: what
+    it is like is told after each of its frames, not where that changes.
 
     `forget_after`: a sequence without a line among so many is forgotten; `most_ids`: how many there may be.
     """
@@ -71,6 +92,8 @@ class Options:
     forget_after: int | None = None
     most_ids: int | None = None
     skip_wrong: bool = False
+    pcm: Pcm | None = None
+    each_frame: bool = False
 
     def __post_init__(self) -> None:
         for option, chosen in (
@@ -83,17 +106,28 @@ class Options:
                 raise ConfigError(f"{option} is for a stream that is saved; give --snapshot FILE too")
         if self.id is None and (self.forget_after is not None or self.most_ids is not None):
             raise ConfigError("--forget-after and --most-ids are for many sequences; give --id COLUMN too")
+        if self.pcm is None and self.each_frame:
+            raise ConfigError("--each-frame is for sound; give --pcm too")
+        for flag, name in OF_LINES.items():
+            if self.pcm is not None and getattr(self, name):
+                raise ConfigError(f"{flag} is for lines, and --pcm for sound; leave one of them out")
 
 
 class Session:
     """`line`, `checksum`: the last line that is done, and the CRC-32 of all up to it; `sequences` by their
     ids (None: there is one) after their last line, and its number, the idlest first; `reader`, `writer`: what
-    lines and answers are, None before the first one; `forgotten`: how many were, since this process began."""
+    lines and answers are, None before the first one; `unit`: what the input is counted in, `number`: by what
+    answers are numbered; `forgotten`: how many were, since this process began."""
 
     def __init__(self, model: Model, options: Options) -> None:
         self.model, self.options, self.columns = model, options, model.columns()
         series = options.gaps, options.longest_gap, options.intervals
-        self.kind = kind_of(model, options.likeliest, options.ahead, *series)
+        self.kind: Kind | Sound = (
+            kind_of(model, options.likeliest, options.ahead, *series)
+            if options.pcm is None
+            else sound_of(model, options.pcm, options.each_frame)
+        )
+        self.unit, self.number = ("line", "line") if options.pcm is None else ("sample", NUMBER)
         self.line = self.checksum = 0
         self.sequences: OrderedDict[str | None, tuple[Row, int]] = OrderedDict()
         if options.id is None:
@@ -106,6 +140,7 @@ class Session:
 
     def answer(self, record: Record, line: int) -> tuple[Record, str | None, Row | None]:
         """The answer to that line, and the sequence as it is after it: for `commit`, once it was written."""
+        assert isinstance(self.kind, Kind)
         cells, head, named = dict(record), {}, {}  # named: the id, where the model has bases of its series
         key = None
         if self.options.id is not None:
@@ -134,8 +169,15 @@ class Session:
             raise
         return head | answer, key, None if over else after
 
-    def commit(self, line: int, checksum: int, key: str | None, row: Row | None, answer: bytes) -> None:
-        """A line is stepped, and its answer written."""
+    def commit(
+        self,
+        line: int,
+        checksum: int,
+        key: str | None,
+        row: Row | None,
+        answers: Sequence[tuple[int, bytes]],
+    ) -> None:
+        """A line is stepped, and its answer written: with its number."""
         self._whole = False
         if row is None and key is None:
             row = self.kind.begin()
@@ -144,8 +186,9 @@ class Session:
         else:
             self.sequences[key] = row, line
             self.sequences.move_to_end(key)
-        if answer:
-            self.recent.add(line, answer)
+        for number, answer in answers:
+            if answer:
+                self.recent.add(number, answer)
         self.line, self.checksum = line, checksum
         self._whole = True
 
@@ -167,7 +210,7 @@ class Session:
             "ids": None if self.options.id is None else list(self.sequences),
             "carried": [row.carried for row in rows],
             "seen": [line for _, line in self.sequences.values()],
-            "from": self.reader and self.reader.about(),
+            "from": self._input(),
             "to": self.writer.about(),
             "answers": len(self.recent),
             "dropped": self.recent.dropped,
@@ -192,6 +235,7 @@ class Session:
 
     def _restore(self, stream: Stream, notes: Any, answers: bytes) -> None:
         """LookupError, TypeError, ValueError or DataError for notes that are none of `snapshot`."""
+        self._require_input(notes["from"])
         line, checksum, ids = _number(notes["line"]), _number(notes["checksum"]), notes["ids"]
         carried, seen = notes["carried"], [_number(line) for line in notes["seen"]]
         if not len(carried) == len(seen) == stream.rows or sorted([*seen, line]) != [*seen, line]:
@@ -205,21 +249,35 @@ class Session:
         rows = (Row(states.selected(stream.state, [row]), value) for row, value in enumerate(carried))
         self.sequences = OrderedDict(zip(ids, zip(rows, seen, strict=True), strict=True))
         reader, writer = notes["from"], notes["to"]
-        if reader is not None and line:
+        if reader is not None and line and self.options.pcm is None:
             self.reader = FORMATS[reader["format"]](list(self.model.columns()))
             self.reader.restore(reader)
-        count = _number(notes["answers"])
+        count, last = _number(notes["answers"]), carried[0][0] if isinstance(self.kind, Sound) else line
         if writer["format"] == self.options.output_format:
             self.writer.restore(writer)
-            self.recent.load(answers, count, _number(notes["dropped"]), line)
+            self.recent.load(answers, count, _number(notes["dropped"]), last)
         elif count and self.options.keep_answers != 0:
             raise ConfigError(
                 f"the answers in the snapshot are not {self.options.output_format}; give the same --to as "
                 "before, or drop them with --keep-answers 0"
             )
         else:
-            self.recent.dropped = line
+            self.recent.dropped = last
         self.line, self.checksum = line, checksum
+
+    def _input(self) -> Record | None:
+        """What the input is, for a snapshot."""
+        if self.options.pcm is not None:
+            return {PCM: str(self.options.pcm)}
+        return None if self.reader is None else self.reader.about()
+
+    def _require_input(self, before: Any) -> None:
+        """ConfigError where a snapshot is of another kind of input."""
+        before = before.get(PCM) if isinstance(before, dict) else None
+        now = None if self.options.pcm is None else str(self.options.pcm)
+        if now != before:
+            like = "of lines; leave --pcm out" if before is None else f"of --pcm {before!s:.40}; give that"
+            raise ConfigError(f"the snapshot is {like}, or begin without it")
 
     def _forget(self, line: int) -> None:
         """The sequences that had no line for so long."""

@@ -45,7 +45,7 @@ class Snapshots:
                 note(f"{error}; answers go on, and saving is tried again")
         else:
             if failed:
-                note(f"{self.path} is saved again, up to line {self._saved}")
+                note(f"{self.path} is saved again, up to {self.session.unit} {self._saved}")
 
     def save(self) -> None:
         """RunError where it cannot be written."""
@@ -68,9 +68,9 @@ class Snapshots:
         try:
             self.save()
         except RunError as error:
-            note(f"{error}; it holds the lines up to {self._saved}")
+            note(f"{error}; it holds the {self.session.unit}s up to {self._saved}")
         else:
-            note(f"{self.path} holds the lines up to {self._saved}")
+            note(f"{self.path} holds the {self.session.unit}s up to {self._saved}")
 
     def _open(self) -> None:
         """Goes on from the file, or makes it: a folder that cannot be written to is told at once."""
@@ -88,13 +88,13 @@ class Snapshots:
         note(f"goes on from {self.path}, which holds {self._held()}")
 
     def _held(self) -> str:
-        """What whoever feeds lines and whoever reads answers need to know."""
-        line, options = self.session.line, self.session.options
-        recent = self.session.recent
-        begin = "line 1, as --replay says" if options.replay else f"line {line + 1}"
-        again = f"; --after LINE gives answers after line {recent.dropped} again"
+        """What whoever feeds the input and whoever reads answers need to know."""
+        line, options, unit = self.session.line, self.session.options, self.session.unit
+        recent, number = self.session.recent, self.session.number
+        begin = f"{unit} 1, as --replay says" if options.replay else f"{unit} {line + 1}"
+        again = f"; --after {number.upper()} gives answers after {number} {recent.dropped} again"
         known = options.after is not None or options.replay or not len(recent)
-        return f"the lines up to {line}: send from {begin}{'' if known else again}"
+        return f"the {unit}s up to {line}: send from {begin}{'' if known else again}"
 
 
 @contextmanager

@@ -1,0 +1,70 @@
+"""Samples as bytes without a header, which say nothing of their own kind: little-endian, the channels of a
+moment side by side.
+
+Shapes   bytes of S moments -> samples (S,) float64, the mean of all channels; whole numbers are scaled to
+         -1 ≤ x < 1, as those of WAV files are
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.errors import ConfigError
+from unrolled.files.messages import shown
+
+# By their names, of how many bits samples are; 24 bits are three bytes.
+BITS = {"u8": 8, "s16le": 16, "s24le": 24, "s32le": 32, "f32le": 32}
+LEAST_HZ, MOST_HZ, MOST_CHANNELS = 1_000, 768_000, 64
+FORM = f"FORMAT:RATE or FORMAT:RATE:CHANNELS such as s16le:16000, FORMAT one of {', '.join(BITS)}"
+
+
+@dataclass(frozen=True)
+class Pcm:
+    """What the bytes are."""
+
+    kind: str
+    rate_hz: int
+    channels: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Of FORM. ConfigError for what is none."""
+        match = re.fullmatch(rf"({'|'.join(BITS)}):(\d{{1,9}})(?::(\d{{1,9}}))?", text, re.ASCII)
+        if match is None:
+            raise ConfigError(f"wanted {FORM}; got {shown(text)}")
+        pcm = cls(match[1], int(match[2]), int(match[3] or 1))
+        if not LEAST_HZ <= pcm.rate_hz <= MOST_HZ or not 1 <= pcm.channels <= MOST_CHANNELS:
+            raise ConfigError(
+                f"wanted {LEAST_HZ:,} to {MOST_HZ:,} Hz and 1 to {MOST_CHANNELS} channels, got {shown(text)}"
+            )
+        return pcm
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.rate_hz}" + (f":{self.channels}" if self.channels > 1 else "")
+
+    @property
+    def moment(self) -> int:
+        """Bytes of one sample of each channel."""
+        return self.channels * BITS[self.kind] // 8
+
+    def samples(self, data: bytes) -> NDArray[np.float64]:
+        """(S,) of whole moments."""
+        bits = BITS[self.kind]
+        if bits == 24:  # the upper three bytes of four
+            wide = np.zeros((len(data) // 3, 4), np.uint8)
+            wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+            values: NDArray[Any] = wide.view("<i4")[:, 0] / float(1 << 31)
+        elif bits == 8:
+            values = (np.frombuffer(data, np.uint8).astype(np.float64) - 128) / 128
+        elif self.kind == "f32le":
+            values = np.frombuffer(data, "<f4").astype(np.float64)
+        else:
+            values = np.frombuffer(data, f"<i{bits // 8}") / float(1 << bits - 1)
+        by_moment = values.reshape(-1, self.channels)
+        total = by_moment[:, 0].copy()
+        for channel in range(1, self.channels):
+            total += by_moment[:, channel]
+        return total / self.channels
