@@ -2,8 +2,8 @@
 
     python scripts/kill_streams.py --ends 400 --seed 1
 
-A stream reads a table with blank and wrong lines in it, of one sequence or many, and is ended again and
-again:
+A stream reads a table with blank and wrong lines in it, of one sequence or many, or hears the samples of a
+recording, and is ended again and again:
 
     kill, term, int, hup   a signal, within a line, a save or the start
     reader                 whoever reads answers leaves, with answers unread
@@ -34,8 +34,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.streaming.hearing import hearing, sound
 from tests.streaming.stub import Stub
 from unrolled.ending import ended
+from unrolled.files.pcm import Pcm
+from unrolled.models.model import Model
 from unrolled.streaming import lines
 from unrolled.streaming.sessions import Every, Options
 
@@ -52,12 +55,17 @@ STATUSES = {
 }
 SHORT = b"were done before; send all of them"  # the feeder died before it had sent what was done
 EARLY = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, 130}  # before it has begun, or when it has ended
-SENT_FROM = re.compile(rb"send from line (\d+)")
+SENT_FROM = re.compile(rb"send from (?:line|sample) (\d+)")
+KINDS = ONE, MANY, HEARD = "one", "many", "heard"  # of what a stream reads
+SAMPLES = 40  # for each row that a table would have
 DISK = "2m"  # twice what a snapshot takes, and some
 
 
-def table(draw: random.Random, count: int, many: bool) -> list[bytes]:
-    """Lines of a file; of many sequences with ids that come and go."""
+def read(draw: random.Random, count: int, kind: str) -> list[bytes]:
+    """Lines of a file, of many sequences with ids that come and go; of a recording its samples."""
+    if kind == HEARD:
+        return [sample.tobytes() for sample in sound(SAMPLES * count, draw.randrange(1 << 30))]
+    many = kind == MANY
     rows = ["id,b,a" if many else "b,a"]
     for t in range(count):
         row = f"{draw.uniform(-2, 2):.3f},{draw.uniform(-2, 2):.3f}"
@@ -66,31 +74,43 @@ def table(draw: random.Random, count: int, many: bool) -> list[bytes]:
     return [row.encode() + b"\n" for row in rows]
 
 
+MODELS: dict[str, Model] = {ONE: Stub(), MANY: Stub(), HEARD: hearing("transcribe", 2)}
+
+
 class Stream:
     """A stream in its folder, over all its lives; `seen`: the answers that its reader has."""
 
-    def __init__(self, folder: Path, given: list[bytes], many: bool, draw: random.Random) -> None:
-        self.folder, self.given, self.draw = folder, given, draw
+    def __init__(self, folder: Path, given: list[bytes], kind: str, draw: random.Random) -> None:
+        self.folder, self.given, self.draw, self.kind = folder, given, draw, kind
         self.path, self.seen = folder / "t.state", list[bytes]()
-        self.how = {"id": "id", "forget_after": 90} if many else {}
+        self.number = "answer" if kind == HEARD else "line"
+        self.how = {
+            ONE: {"skip_wrong": True},
+            MANY: {"skip_wrong": True, "id": "id", "forget_after": 90},
+            HEARD: {"pcm": Pcm.parse("s16le:8000")},
+        }[kind]
 
     @property
     def done(self) -> bool:
-        return bool(self.seen) and json.loads(self.seen[-1])["line"] == len(self.given)
+        if self.kind != HEARD:
+            return bool(self.seen) and json.loads(self.seen[-1])["line"] == len(self.given)
+        if not self.path.exists():
+            return False
+        notes = MODELS[HEARD].stream(snapshot=self.path.read_bytes()).notes
+        return bool(json.loads(notes.partition(b"\n")[0])["line"] == len(self.given))
 
     def life(self, end: str) -> int:
         """One process, ended so; its exit status. AssertionError where it says what it must not."""
         draw, replay = self.draw, self.draw.random() < 0.4
-        after = json.loads(self.seen[-1])["line"] if self.seen else 0
-        every = Every(lines=draw.randrange(1, 50))
-        options = Options(
-            snapshot=self.path, every=every, after=after, replay=replay, skip_wrong=True, **self.how
-        )
+        after = json.loads(self.seen[-1])[self.number] if self.seen else 0
+        every = Every(lines=draw.randrange(1, 50) * (SAMPLES if self.kind == HEARD else 1))
+        options = Options(snapshot=self.path, every=every, after=after, replay=replay, **self.how)
         known = self.path.exists() and not replay
         source, feed = os.pipe()
         out, sink = os.pipe()
         heard, told = os.pipe()
-        process = started(options, source, out if end == "full" else sink, told, (feed, out, heard), end)
+        others = (feed, out, heard)
+        process = started(self.kind, options, source, out if end == "full" else sink, told, others, end)
         for descriptor in (source, sink, told):
             os.close(descriptor)
         stop = threading.Event()
@@ -116,13 +136,13 @@ class Stream:
                     said += piece
                 first = int(found[1]) if found else len(self.given) + 1
             rest = self.given[first - 1 :]
-            if first > 1 and draw.random() < 0.3:
+            if first > 1 and self.kind != HEARD and draw.random() < 0.3:
                 rest = self.given[:1] + rest
             if tear:
                 at = draw.randrange(len(rest) + 1)
                 rest = [*rest[:at], *(one[: draw.randrange(len(one))] for one in rest[at : at + 1])]
             while rest and not stop.is_set():
-                at = draw.choice([1, 7, 200])
+                at = draw.choice([1, 7, 200]) * (SAMPLES if self.kind == HEARD else 1)
                 piece, rest = b"".join(rest[:at]), rest[at:]
                 while piece and not stop.is_set():
                     piece = piece[os.write(feed, piece[:4096]) :]
@@ -155,7 +175,9 @@ class Stream:
                     ballast.write(bytes(1 << 12))
 
 
-def started(options: Options, source: int, sink: int, told: int, others: tuple[int, ...], end: str) -> int:
+def started(
+    kind: str, options: Options, source: int, sink: int, told: int, others: tuple[int, ...], end: str
+) -> int:
     """The process, forked, since imports take longer than most lives."""
     if process := os.fork():
         return process
@@ -168,7 +190,7 @@ def started(options: Options, source: int, sink: int, told: int, others: tuple[i
         if end == "full":
             os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
         sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
-        ended(lambda: lines.run(Stub(), options))
+        ended(lambda: lines.run(MODELS[kind], options))
         status = 0
     except SystemExit as leave:
         status = int(leave.code or 0)
@@ -176,10 +198,10 @@ def started(options: Options, source: int, sink: int, told: int, others: tuple[i
         os._exit(status)
 
 
-def whole(folder: Path, given: list[bytes], many: bool) -> tuple[bytes, bytes]:
+def whole(folder: Path, given: list[bytes], kind: str) -> tuple[bytes, bytes]:
     """What a stream that nobody ends answers, and its snapshot."""
     folder.mkdir()
-    stream = Stream(folder, given, many, random.Random(0))
+    stream = Stream(folder, given, kind, random.Random(0))
     assert stream.life("none") == 0
     return b"".join(stream.seen), stream.path.read_bytes()
 
@@ -205,12 +227,12 @@ def ends(count: int, seed: int, rows: int) -> collections.Counter[str]:
     with tempfile.TemporaryDirectory() as name, small_disk(Path(name, "disk")) as more:
         while sum(found.values()) < count:
             number += 1
-            draw, many = random.Random(f"{seed} {number}"), number % 2 == 0
-            given = table(draw, rows, many)
-            wanted = whole(Path(name, f"whole{number}"), given, many)
+            draw, kind = random.Random(f"{seed} {number}"), KINDS[number % len(KINDS)]
+            given = read(draw, rows, kind)
+            wanted = whole(Path(name, f"whole{number}"), given, kind)
             folder = Path(name, "disk", str(number))
             folder.mkdir()
-            stream = Stream(folder, given, many, draw)
+            stream = Stream(folder, given, kind, draw)
             while not stream.done:
                 end = draw.choice([*usual, *more])
                 status = stream.life(end)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.cli.samples import recordings, spoken
 from unrolled import Classifier, Regressor, Transcriber, runtime
-from unrolled.errors import DataError, RunError
+from unrolled.errors import ConfigError, DataError, RunError
+from unrolled.files.sample_rate import resampler
 from unrolled.files.samples import Sound
 from unrolled.files.wav import Audio, log_mel
 from unrolled.kernels import _cpu
@@ -48,7 +49,7 @@ def cut(samples, sizes):
 @pytest.mark.parametrize("samples", [1, 100, 254, 3001])
 @pytest.mark.parametrize("size", [1, 7, 80, 97, 250, 5000])
 def test_frames_of_chunks_are_those_of_the_whole(audio, samples, size):
-    hearing, s = Hearing(audio, RATE_HZ), heard(samples, samples)
+    hearing, s = Hearing(audio, RATE_HZ, RATE_HZ), heard(samples, samples)
     state, rows = hearing.start(), []
     for chunk in cut(s, [size]):
         x, state = hearing(chunk, state)
@@ -60,7 +61,7 @@ def test_frames_of_chunks_are_those_of_the_whole(audio, samples, size):
 
 
 def test_samples_are_scaled_as_those_of_files():
-    hearing, s = Hearing(Audio(mels=9), RATE_HZ), heard(3, 999)
+    hearing, s = Hearing(Audio(mels=9), RATE_HZ, RATE_HZ), heard(3, 999)
     wanted, _ = hearing(s / 32768, hearing.start())
     for same in (s, s.astype(np.int32) << 16, (s / 32768).astype(np.float32), (s / 32768).tolist()):
         assert np.array_equal(hearing(same, hearing.start())[0], wanted)
@@ -78,7 +79,7 @@ def test_samples_are_scaled_as_those_of_files():
     ],
 )
 def test_what_are_no_samples_is_refused(samples, said):
-    hearing = Hearing(Audio(mels=9), RATE_HZ)
+    hearing = Hearing(Audio(mels=9), RATE_HZ, RATE_HZ)
     with pytest.raises(DataError, match=said):
         hearing(samples, hearing.start())
 
@@ -126,6 +127,38 @@ def test_answers_in_any_chunks_are_those_of_the_whole(model, sizes, samples):
     assert same([stream.feed(s), stream.finish()], wanted)  # it began anew
 
 
+@pytest.mark.parametrize("rate_hz", [16_000, 11_025, 5512])
+@pytest.mark.parametrize("samples", [1, 90, 5000])
+def test_samples_of_another_rate_are_turned_to_that_of_the_model(model, rate_hz, samples):
+    s = heard(7, samples)
+    turned = resampler(rate_hz, RATE_HZ).whole(s / 32768)
+    x = log_mel(Sound(RATE_HZ, turned), model.hearing.audio)
+    wanted = model.advance(model.encode(x)[:, None], model.start(1))[0]
+    for sizes in ([160], [1, 999, 0, 7], [samples]):
+        stream, answers = model.stream(rate_hz=rate_hz), []
+        for number, chunk in enumerate(cut(s, sizes)):
+            if number % 3 == 1:
+                stream = model.stream(snapshot=stream.snapshot(), rate_hz=rate_hz if number % 2 else None)
+            answers.append(stream.feed(chunk))
+        assert same([*answers, stream.finish()], wanted)
+        assert same([stream.feed(s), stream.finish()], wanted)  # it began anew
+
+
+def test_a_rate_that_cannot_be_is_refused(model):
+    stream = model.stream(rate_hz=16_000)
+    stream.feed(heard(1, 300))
+    with pytest.raises(RunError, match="the snapshot is of samples at another rate; leave rate_hz out"):
+        model.stream(snapshot=stream.snapshot(), rate_hz=RATE_HZ)
+    for wrong in (999, "x", True, 16e3):
+        with pytest.raises(ConfigError, match="rate_hz: wanted 1,000 to 768,000, got"):
+            model.stream(rate_hz=wrong)
+    for name, value in (("sound.position", -1), ("sound.position", 1 << 40), ("sound.tail", np.inf)):
+        broken = model.stream(snapshot=stream.snapshot())
+        broken.state[name] = np.full_like(broken.state[name], value)
+        with pytest.raises(RunError, match="damaged"):
+            model.stream(snapshot=broken.snapshot())
+
+
 def test_every_instruction_set_has_the_same_bits(model):
     s, before, wanted = heard(5, 4000), _cpu.isa(), []
     try:
@@ -168,6 +201,8 @@ def test_samples_are_for_one_sequence_of_a_model_that_hears(model):
         deaf.stream().finish()
     with pytest.raises(DataError, match="wanted steps of 2 numbers"):
         deaf.stream().feed(np.zeros(300))
+    with pytest.raises(ConfigError, match="rate_hz is for models that were trained on recordings"):
+        deaf.stream(rate_hz=8000)
 
 
 def test_a_snapshot_whose_samples_cannot_be_is_refused(model):

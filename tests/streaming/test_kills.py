@@ -8,7 +8,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "kill_streams.py"
 
 
 def test_ends_at_either_side_lose_no_line_and_step_none_twice():
-    command = [sys.executable, SCRIPT, "--ends", "24", "--rows", "250", "--seed", "3"]
+    command = [sys.executable, SCRIPT, "--ends", "30", "--rows", "250", "--seed", "3"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
     assert "nothing lost" in done.stdout

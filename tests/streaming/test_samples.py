@@ -14,6 +14,7 @@ from unrolled.decoding import ctc
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files.pcm import Pcm
 from unrolled.files.riff import Sound
+from unrolled.files.sample_rate import resampler
 from unrolled.files.wav import log_mel
 from unrolled.models.stream import Stream
 from unrolled.streaming import command, lines, pipes
@@ -105,6 +106,22 @@ def test_formats_and_channels_say_the_same(model):
     assert streamed(model, wide.view(np.uint8).reshape(-1, 4)[:, 1:].tobytes(), "s24le:8000") == whole
     assert streamed(model, (s / 32768).astype("<f4"), "f32le:8000") == whole
     assert streamed(model, np.repeat(s, 2), "s16le:8000:2") == whole
+
+
+def test_another_rate_is_turned_to_that_of_the_model(model, tmp_path, capfd):
+    s, state = sound(9001), tmp_path / "t.state"
+    whole = streamed(model, s, "s16le:11025")
+    turned = resampler(11_025, RATE_HZ).whole(s / 32768).astype("<f8")
+    final = [one for one in told(model, turned.astype("<f4"), pcm="f32le:8000") if one["final"]]
+    again = [one for one in map(json.loads, whole.splitlines()) if one["final"]]
+    assert [one.get("label") for one in final] == [one.get("label") for one in again]
+    assert [one["ends_s"] for one in final] == [one["ends_s"] for one in again]
+    parts = "".join(
+        streamed(model, s[a : a + 999], "s16le:11025", snapshot=state) for a in range(0, 9001, 999)
+    )
+    assert whole.startswith(parts) and parts
+    with pytest.raises(ConfigError, match="the snapshot is of --pcm s16le:11025; give that"):
+        streamed(model, s, snapshot=state)
 
 
 def test_a_table_comes_out(model):

@@ -4,13 +4,14 @@
     law   the frames of a recording in chunks of any sizes are those of the whole, to the bit
 
 The state holds how many samples n came, and those among them that a later frame has too: of T frames of W
-samples, hop V, that are full, the next begins at T V.
+samples, hop V, that are full, the next begins at T V. Samples of another rate are turned to that of the model
+first (files/sample_rate.py), n counts what comes out.
 
 Shapes   samples (S,) -> x (T, M) float32; the state is of one row
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -18,10 +19,13 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.messages import shown
+from unrolled.files.pcm import LEAST_HZ, MOST_HZ
+from unrolled.files.sample_rate import POSITION, TAIL, Resampler, resampler
 from unrolled.files.wav import Audio, log_mel_frames
 from unrolled.ops.state import Array, State
 
-SAMPLES, OVERLAP = "sound.samples", "sound.overlap"
+SOUND = "sound."  # what begins the names of the arrays that are carried of a recording
+SAMPLES, OVERLAP = SOUND + "samples", SOUND + "overlap"
 MOST_SAMPLES = 1 << 62
 # What whole numbers of so many bits are divided by, as in WAV files.
 WHOLE = {np.dtype(f"i{size}"): float(1 << 8 * size - 1) for size in (2, 4)}
@@ -30,10 +34,11 @@ WANTED = "floats from -1 to 1, or whole numbers of 16 or 32 bits"
 
 @dataclass(frozen=True)
 class Hearing:
-    """How a model hears: `audio` at `rate_hz`."""
+    """How a model hears: `audio` at `rate_hz`, of samples that come at `from_hz`."""
 
     audio: Audio
     rate_hz: int
+    from_hz: int
 
     @classmethod
     def of(cls, about: Mapping[str, Any] | None, features: tuple[str, ...]) -> Self | None:
@@ -47,19 +52,31 @@ class Hearing:
             raise ValueError(str(error)) from None
         if type(audio.rate_hz) is not int or audio.rate_hz < 1 or audio.names != features:
             raise ValueError(f"recordings of {audio.rate_hz!r:.20} Hz and {audio.mels} mels")
-        return cls(audio, audio.rate_hz)
+        return cls(audio, audio.rate_hz, audio.rate_hz)
 
-    def about(self) -> dict[str, Any]:
-        return asdict(self.audio)
+    def at(self, rate_hz: int) -> Self:
+        """The same of samples at another rate. ConfigError for one that cannot be, DataError as of
+        `resampler`."""
+        if type(rate_hz) is not int or not LEAST_HZ <= rate_hz <= MOST_HZ:
+            raise ConfigError(f"rate_hz: wanted {LEAST_HZ:,} to {MOST_HZ:,}, got {rate_hz!r:.40}")
+        other = replace(self, from_hz=rate_hz)
+        _ = other._resampler
+        return other
 
     def start(self) -> State:
         """Before the first sample."""
         W, _ = self.audio.samples(self.rate_hz)
-        return {SAMPLES: np.zeros((1, 1), np.int64), OVERLAP: np.zeros((1, W - 1))}
+        state: State = {SAMPLES: np.zeros((1, 1), np.int64), OVERLAP: np.zeros((1, W - 1))}
+        return state | (_named(self._resampler.start()) if self._resampler else {})
 
     def sound(self, state: Mapping[str, Array]) -> bool:
         """Whether a snapshot may hold this: arrays as those of `start`."""
-        return bool(0 <= state[SAMPLES][0, 0] < MOST_SAMPLES and np.isfinite(state[OVERLAP]).all())
+        sane = 0 <= state[SAMPLES][0, 0] < MOST_SAMPLES and np.isfinite(state[OVERLAP]).all()
+        if not self._resampler:
+            return bool(sane)
+        (out, came), most = state[SOUND + POSITION][0], self._resampler.M + 2 * self._resampler.D
+        sane = sane and 0 <= out < self._resampler.L and 0 <= came <= most
+        return bool(sane and np.isfinite(state[SOUND + TAIL]).all())
 
     def frames(self, samples: int) -> int:
         """How many frames so many samples fill."""
@@ -68,27 +85,53 @@ class Hearing:
 
     def __call__(self, samples: Any, state: Mapping[str, Array]) -> tuple[NDArray[np.float32], State]:
         """The frames that these samples fill, with those before. DataError as of `scaled`."""
-        new, n = scaled(samples), int(state[SAMPLES][0, 0])
+        new, n, after = scaled(samples), int(state[SAMPLES][0, 0]), self.start()
+        if self._resampler:
+            new, carried = self._resampler(new, _unnamed(state))
+            after |= _named(carried)
         waiting = self._waiting(n)
         s = np.concatenate([state[OVERLAP][0, :waiting], new]) if waiting >= 0 else new[-waiting:]
         x = log_mel_frames(s, self.rate_hz, self.audio)
-        after = self.start()
         after[SAMPLES][:] = n + len(new)
         if (waiting := self._waiting(n + len(new))) > 0:
             after[OVERLAP][0, :waiting] = s[-waiting:]
         return x, after
 
     def rest(self, state: Mapping[str, Array]) -> NDArray[np.float32]:
-        """What the end of the recording adds: of one shorter than a frame, a frame with zeros behind it."""
-        n, (W, _) = int(state[SAMPLES][0, 0]), self.audio.samples(self.rate_hz)
-        s = np.zeros(W if 0 < n < W else 0)
-        s[:n] = state[OVERLAP][0, : len(s[:n])]
+        """What the end of the recording adds: of one shorter than a frame, a frame with zeros behind it; of
+        another rate, what waited for more."""
+        new, n = np.empty(0), int(state[SAMPLES][0, 0])
+        if self._resampler:
+            new = self._resampler.end(_unnamed(state))
+        W, _ = self.audio.samples(self.rate_hz)
+        if 0 < n + len(new) < W:
+            new = np.concatenate([new, np.zeros(W - n - len(new))])
+        waiting = self._waiting(n)
+        s = np.concatenate([state[OVERLAP][0, :waiting], new]) if waiting >= 0 else new[-waiting:]
         return log_mel_frames(s, self.rate_hz, self.audio)
+
+    @property
+    def _resampler(self) -> Resampler | None:
+        return None if self.from_hz == self.rate_hz else resampler(self.from_hz, self.rate_hz)
 
     def _waiting(self, samples: int) -> int:
         """Of so many samples, how many the next frame has; below 0, how many are passed over before it."""
         _, V = self.audio.samples(self.rate_hz)
         return samples - self.frames(samples) * V
+
+
+def of_sound(name: str) -> bool:
+    """Whether an array of a stream's state is carried of a recording."""
+    return name.startswith(SOUND)
+
+
+def _named(carried: State) -> State:
+    """What a resampler carries, as arrays of one row in a stream's state."""
+    return {SOUND + name: array[None] for name, array in carried.items()}
+
+
+def _unnamed(state: Mapping[str, Array]) -> State:
+    return {name: state[SOUND + name][0] for name in (TAIL, POSITION)}
 
 
 def are_samples(chunk: Any) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from unrolled.blocks.block import Block, read
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files.messages import option
 from unrolled.files.sound import open_recording
 from unrolled.files.wav import features
@@ -157,10 +157,15 @@ class Model(ABC):
         """What a line says of the answer after one step, arrays or plain values by name."""
         return dict(answer)
 
-    def stream(self, rows: int | None = None, snapshot: bytes | None = None) -> "Stream":
+    def stream(
+        self, rows: int | None = None, snapshot: bytes | None = None, rate_hz: int | None = None
+    ) -> "Stream":
         """Goes on step by step: of one sequence, or of `rows` side by side; from a snapshot, as many as it
-        has. ConfigError for a model that reads its sequences backward, RunError for a snapshot of another
-        model."""
+        has. `rate_hz`: that of samples which are fed, where it is not that of the training.
+
+        ConfigError for a model that reads its sequences backward, and for a rate where it hears nothing;
+        RunError for a snapshot of another model or rate.
+        """
         from unrolled.models.stream import Stream
 
         self.start(0)
@@ -172,7 +177,17 @@ class Model(ABC):
                 f"{option('front', 'none')} and {option('scale', 'pooled')}; of recordings, with "
                 f"{option('level', 'running')})"
             )
-        return Stream.restored(self, snapshot) if snapshot is not None else Stream.begun(self, rows)
+        hearing = self.hearing
+        if rate_hz is not None:
+            if hearing is None:
+                raise ConfigError("rate_hz is for models that were trained on recordings; leave it out")
+            hearing = hearing.at(rate_hz)
+        if snapshot is None:
+            return Stream.begun(self, rows, hearing)
+        stream = Stream.restored(self, snapshot)
+        if rate_hz is not None and stream.hearing != hearing:
+            raise RunError("the snapshot is of samples at another rate; leave rate_hz out, or begin without")
+        return stream
 
     @cached_property
     def fingerprint(self) -> str:

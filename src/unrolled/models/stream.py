@@ -13,13 +13,14 @@ such as the names of the rows.
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from unrolled.errors import DataError, RunError
+from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.files import json_text, safetensors
-from unrolled.models.hearing import OVERLAP, SAMPLES, Hearing, are_samples
+from unrolled.models.hearing import SAMPLES, Hearing, are_samples, of_sound
 from unrolled.ops import state as states
 from unrolled.ops.state import STEPS, Array, State
 
@@ -32,17 +33,20 @@ ENTRY, NOTES = "unrolled", "notes"
 
 class Stream:
     """`state` (rows, …) by name; `single`: one sequence, without a dimension of rows; `notes`: those of the
-    snapshot that it comes from."""
+    snapshot that it comes from; `hearing`: how samples become steps, None of a model that does not hear."""
 
-    def __init__(self, model: "Model", state: State, single: bool, notes: bytes = b"") -> None:
+    def __init__(
+        self, model: "Model", state: State, single: bool, notes: bytes = b"", hearing: Hearing | None = None
+    ) -> None:
         self.model, self.state, self.single, self.notes = model, state, single, notes
+        self.hearing = hearing or model.hearing
 
     @classmethod
-    def begun(cls, model: "Model", rows: int | None) -> Self:
+    def begun(cls, model: "Model", rows: int | None, hearing: Hearing | None = None) -> Self:
         """Before the first step."""
         if rows is not None and rows < 0:
             raise ValueError(f"rows: wanted 0 or more, got {rows}")
-        return cls(model, model.start(1 if rows is None else rows), rows is None)
+        return cls(model, model.start(1 if rows is None else rows), rows is None, hearing=hearing)
 
     @property
     def rows(self) -> int:
@@ -61,7 +65,7 @@ class Stream:
         """The answers after each of T more steps, as T calls of `step` would give, to the bit: (T, …), or of
         rows, a chunk of T steps for each, (T, rows, …). Samples (S,), S ≥ 0, are floats from -1 to 1 or whole
         numbers of 16 or 32 bits, and T the frames that they fill with those before."""
-        hearing = self.model.hearing
+        hearing = self.hearing
         if not self.single:
             chunks = self._each(chunk)
             if hearing is not None and any(map(are_samples, chunks)):
@@ -74,7 +78,7 @@ class Stream:
     def finish(self) -> "Answers":
         """The recording whose samples were fed is over: the answers to what they leave, (1, …) for one that
         is shorter than a frame and else (0, …). The stream begins anew."""
-        hearing = self.model.hearing
+        hearing = self.hearing
         if hearing is None or not self.single:
             raise ValueError("this is no stream of samples; nothing is left to answer")
         answers = self._heard(hearing.rest(self._sound(hearing)), {})
@@ -97,12 +101,14 @@ class Stream:
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """These sequences, or all, begin anew."""
         at = list(range(self.rows)) if rows is None else self._checked(rows)
-        state = {name: array for name, array in self.state.items() if name not in (SAMPLES, OVERLAP)}
+        state = {name: array for name, array in self.state.items() if not of_sound(name)}
         self.state = states.replaced(state, at, self.model.start(len(at)))
 
     def snapshot(self, notes: bytes = b"") -> bytes:
         """All that `Model.stream(snapshot=…)` needs to go on, to the bit."""
         about = {"kind": SNAPSHOT, "model": self.model.fingerprint, "single": self.single}
+        if self.hearing is not None and self.hearing.from_hz != self.hearing.rate_hz:
+            about["rate_hz"] = self.hearing.from_hz
         arrays = {**self.state, NOTES: np.frombuffer(notes, np.uint8)}
         return safetensors.dump(arrays, {ENTRY: json.dumps(about)})
 
@@ -113,6 +119,7 @@ class Stream:
         try:
             about = json_text.parse(metadata[ENTRY])
             kind, fingerprint, single = about["kind"], about["model"], bool(about["single"])
+            rate_hz = about.get("rate_hz")
         except (LookupError, TypeError, ValueError):
             raise RunError(
                 "the snapshot was not written by unrolled; give one that a stream has made"
@@ -122,20 +129,22 @@ class Stream:
         if fingerprint != model.fingerprint:
             raise RunError("the snapshot is of another model; give this model's own, or begin without")
         notes = arrays.pop(NOTES, np.empty(0, np.uint8)).tobytes()
-        wanted = model.start(1)
-        if model.hearing is not None and SAMPLES in arrays:
-            wanted |= model.hearing.start()
+        wanted, hearing = model.start(1), model.hearing
+        if hearing is not None and SAMPLES in arrays:
+            with suppress(ConfigError, DataError):  # then its arrays do not fit
+                hearing = hearing if rate_hz is None else hearing.at(rate_hz)
+            wanted |= hearing.start()
         rows = {array.shape[0] if array.ndim else -1 for array in arrays.values()}
         fits = wanted.keys() == arrays.keys() and len(rows) == 1 and (not single or rows == {1})
         for name, array in arrays.items():
             fits = fits and (array.shape[1:], array.dtype) == (wanted[name].shape[1:], wanted[name].dtype)
-        fits = fits and (SAMPLES not in arrays or (model.hearing is not None and model.hearing.sound(arrays)))
+        fits = fits and (SAMPLES not in arrays or (hearing is not None and hearing.sound(arrays)))
         fits = fits and not (arrays.get(STEPS, np.zeros(1)) < 0).any()
         if not fits or any(np.isnan(array).any() for array in arrays.values() if array.dtype.kind == "f"):
             raise RunError(
                 "the snapshot is damaged: its arrays are not those of this model's state; begin without"
             )
-        return cls(model, {name: arrays[name].copy() for name in wanted}, single, notes)
+        return cls(model, {name: arrays[name].copy() for name in wanted}, single, notes, hearing)
 
     def _fed(self, chunks: Sequence[Any]) -> "Answers":
         return self._advanced(self.model.encode_rows(chunks)) if len(chunks) else {}

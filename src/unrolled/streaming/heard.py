@@ -51,13 +51,13 @@ class Sound(ABC):
 
     def hear(self, row: Row, samples: Any) -> tuple[list[Told], Row]:
         """What is told with these samples (S,), and the row after them. DataError for wrong ones."""
-        stream = Stream(self.model, row.state, single=True)
+        stream = self._stream(row)
         records, carried = self._taken(stream.feed(samples), row)
         return self._numbered(records, row), Row(stream.state, [row.carried[0] + len(records), carried])
 
     def end(self, row: Row) -> list[Told]:
         """What is told when no sample comes any more."""
-        rest = Stream(self.model, row.state, single=True).finish()
+        rest = self._stream(row).finish()
         records, carried = self._taken(rest, row)
         if self.latest is not None:
             frames = self._frames(row) + len(rest[self.model.compared])
@@ -87,6 +87,9 @@ class Sound(ABC):
 
     def _numbered(self, records: list[Record], row: Row) -> list[Told]:
         return [(number, {NUMBER: number} | one) for number, one in enumerate(records, row.carried[0] + 1)]
+
+    def _stream(self, row: Row) -> Stream:
+        return Stream(self.model, row.state, single=True, hearing=self.hearing)
 
     def _frames(self, row: Row) -> int:
         """How many are full."""
@@ -185,11 +188,7 @@ def sound_of(model: Model, pcm: Pcm, each_frame: bool) -> Sound:
             f"--pcm is for models that were trained on recordings; this one of task '{model.task}' reads "
             f"{reads}; leave it out"
         )
-    if pcm.rate_hz != hearing.rate_hz:
-        raise ConfigError(
-            f"--pcm {pcm}: the model hears {hearing.rate_hz:,} samples a second; record at "
-            f"{hearing.rate_hz} Hz, or convert with sox"
-        )
+    hearing = hearing.at(pcm.rate_hz)
     if each_frame and not isinstance(model, Classify):
         raise ConfigError(f"--each-frame is for models of task 'classify'; this is one of '{model.task}'")
     if isinstance(model, Transcriber):

@@ -215,7 +215,8 @@ class Session:
             "answers": len(self.recent),
             "dropped": self.recent.dropped,
         }
-        stream = Stream(self.model, state, single=self.options.id is None)
+        hearing = self.kind.hearing if isinstance(self.kind, Sound) else None
+        stream = Stream(self.model, state, single=self.options.id is None, hearing=hearing)
         return stream.snapshot(json.dumps(notes).encode() + b"\n" + self.recent.dump())
 
     def restore(self, snapshot: bytes) -> None:

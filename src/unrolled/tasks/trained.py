@@ -153,9 +153,11 @@ class Trained(Parameters[C], Generic[C, D, K, N]):
         weights = {name: tensor.numpy().copy() for name, tensor in self.network.state_dict().items()}
         return saved.model(f"this {type(self).__name__}", self._description(), weights | codec)
 
-    def stream(self, rows: int | None = None, snapshot: bytes | None = None) -> Stream:
+    def stream(
+        self, rows: int | None = None, snapshot: bytes | None = None, rate_hz: int | None = None
+    ) -> Stream:
         """Goes on step by step, as `unrolled.runtime.Model.stream` says."""
-        return self.runtime().stream(rows, snapshot)
+        return self.runtime().stream(rows, snapshot, rate_hz)
 
     def save(self, folder: str | Path) -> None:
         """Writes a run folder; the evaluation on the test part too, where its data are in memory."""
