@@ -12,7 +12,7 @@ from unrolled import Captioner, LanguageModel, Transcriber
 from unrolled.errors import ConfigError
 from unrolled.export import verify as verifying
 from unrolled.kernels import _cpu
-from unrolled.models import language, stream, transcribe
+from unrolled.models import hearing, language, stream, transcribe
 
 from .command import unrolled
 from .samples import LANGUAGE, SAMPLES, SMALL, Sample
@@ -176,6 +176,46 @@ def test_rows_that_know_of_one_another_are_seen(run, monkeypatch):
 
     monkeypatch.setattr(LanguageModel, "_raw", mixes)
     assert {"each sequence alone", "stream at a random step"} <= set(broken(run))
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("heard")
+    sample = SAMPLES["transcribe recordings"]
+    data, run = sample.write(folder, 0), folder / "run"
+    options = (*sample.options, *FORWARD)
+    assert unrolled("train", "transcribe", data, "--out", run, *options).status == 0
+    return run
+
+
+def test_samples_of_recordings_have_the_answers_of_their_files(heard):
+    answer = unrolled("verify", heard, "--json", "--sequences", 3)
+    assert answer.status == 0, answer.err + answer.out
+    results = {one["check"]: one["equal"] for one in json.loads(answer.out)["checks"]}
+    names = [*verifying.HEARD, *(f"sound without torch, {isa}" for isa in _cpu.isas())]
+    assert [results[name] for name in names] == [True] * len(names)
+
+
+def test_samples_that_are_lost_between_chunks_are_seen(heard, monkeypatch):
+    hear = hearing.Hearing.__call__
+
+    def forgets(self, samples, state):
+        x, after = hear(self, samples, state)
+        return x, after | {hearing.OVERLAP: after[hearing.OVERLAP] * 0.99}
+
+    monkeypatch.setattr(hearing.Hearing, "__call__", forgets)
+    assert broken(heard) == list(verifying.HEARD)
+
+
+def test_sound_is_not_compared_where_a_model_reads_backward(tmp_path):
+    sample = SAMPLES["classify recordings"]
+    options = (*sample.options, "--bidirectional", "on")
+    data = sample.write(tmp_path, 0)
+    assert unrolled("train", "classify", data, "--out", tmp_path / "run", *options).status == 0
+    answer = unrolled("verify", tmp_path / "run", "--json", "--sequences", 3)
+    assert answer.status == 0, answer.err + answer.out
+    results = {one["check"]: one["equal"] for one in json.loads(answer.out)["checks"]}
+    assert {results[name] for name in results if name.startswith("sound")} == {None}
 
 
 def test_the_receipt_is_written_and_checked(run, tmp_path):

@@ -9,6 +9,7 @@ such way; then nothing is broken.
 
 import hashlib
 import tempfile
+import wave
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -35,6 +36,7 @@ Pairs = Iterable[tuple[Array, Array]]
 
 MOST_STEPS = 2000  # of a sequence; longer ones are cut there, pictures are whole
 MOST_BESIDE = 9  # rows of one stream
+MOST_HEARD = 8  # recordings
 MOST_WINDOWS = 512  # that each instruction set computes, where every step is the end of a whole window
 KEPT = "every answer that was compared has the same bits"
 
@@ -115,9 +117,12 @@ def verify(run: str | Path, data: Source = None, *, sequences: int = 64, seed: i
     chosen = np.sort(draw.permutation(len(rows))[:sequences])
     trial = Trial(run, estimator, [_cut(rows[k]) for k in chosen], draw)
     checks = tuple(_tried(trial, name, check) for name, check in CHECKS.items())
-    per_isa = ((f"without torch, {isa}", partial(_without_torch, isa=isa)) for isa in _cpu.isas())
+    if getattr(getattr(estimator.codec, "inputs", None), "rate_hz", None) is not None:
+        heard = Heard.of(trial)
+        checks += tuple(_tried(heard, name, check) for name, check in HEARD.items())
+        checks += tuple(_tried(heard, f"sound {name}", check) for name, check in _per_isa())
     brief = trial.brief()
-    checks += tuple(_tried(brief, name, check) for name, check in per_isa)
+    checks += tuple(_tried(brief, name, check) for name, check in _per_isa())
     cut = sum(len(tried) < len(rows[k]) for tried, k in zip(trial.rows, chosen, strict=True))
     about = estimator.task, fingerprint(estimator), _checksum(trial.rows), seed
     return Verification(*about, len(rows) - len(chosen), cut, checks)
@@ -174,6 +179,38 @@ class Trial:
         answers, k = np.concatenate(chunks), self.model.stride
         ends = np.minimum(np.arange(k, len(answers) + k, k), len(answers)) - 1
         return np.asarray(answers[ends] if self.model.every_step else answers[-1])
+
+
+class Heard(Trial):
+    """rows (S_i,) are the samples of recordings, and what it wants is what their files are answered."""
+
+    @classmethod
+    def of(cls, trial: Trial) -> "Heard":
+        """Recordings of about the lengths of some rows of a trial, the first shorter than a frame: noise that
+        swells and fades over a tone that rises, as whole numbers of 16 bits."""
+        estimator: Any = trial.estimator
+        rate_hz, audio, draw = estimator.codec.inputs.rate_hz, estimator.config.data.audio(), trial.draw
+        W, V = audio.samples(rate_hz)
+        rows = []
+        for steps in [0, *(len(row) for row in trial.rows[:MOST_HEARD])]:
+            t = np.arange(max(1, W // 2 if not steps else W + V * (steps - 1) + int(draw.integers(V))))
+            swelling = np.sin(np.pi * t / len(t)) ** 2
+            tone = np.sin(np.pi * t * (0.02 + 0.5 * t / len(t)))
+            s = 0.4 * swelling * draw.normal(size=len(t)) + 0.3 * tone * draw.random()
+            rows.append((s * (1 << 15)).clip(-(1 << 15), (1 << 15) - 1).astype("<i2"))
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [_recorded(Path(folder, f"{k}.wav"), row, rate_hz) for k, row in enumerate(rows)]
+            encoded = estimator._rows(paths)
+        heard = cls(trial.run, estimator, encoded, draw)
+        heard.rows = rows
+        return heard
+
+
+def _recorded(path: Path, samples: Array, rate_hz: int) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate_hz, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+    return path
 
 
 def _cut(row: Array) -> Array:
@@ -254,7 +291,35 @@ def _exported(trial: Trial) -> Pairs:
 
 def _without_torch(trial: Trial, isa: str) -> Pairs:
     _ = trial.model
-    return zip(isolated.outputs(trial.run, trial.rows, isa), trial.wanted, strict=True)
+    if not isinstance(trial, Heard):
+        return zip(isolated.outputs(trial.run, trial.rows, isa), trial.wanted, strict=True)
+    trial.model.stream()  # refuses models that read backward
+    answers = isolated.outputs(trial.run, trial.rows, isa)
+    return zip((trial.compared([one]) for one in answers), trial.wanted, strict=True)
+
+
+def _per_isa() -> Iterable[tuple[str, Callable[[Trial], Pairs]]]:
+    return ((f"without torch, {isa}", partial(_without_torch, isa=isa)) for isa in _cpu.isas())
+
+
+def _samples(trial: Trial) -> Pairs:
+    for samples, wanted in zip(trial.rows, trial.wanted, strict=True):
+        stream = trial.model.stream()
+        chunks = [stream.feed(samples[a:b]) for a, b in pairwise(trial.cuts(len(samples)))]
+        yield _told(trial, [*chunks, stream.finish()]), wanted
+
+
+def _samples_saved(trial: Trial) -> Pairs:
+    """Within a frame, nearly always."""
+    for samples, wanted in zip(trial.rows, trial.wanted, strict=True):
+        stream, at = trial.model.stream(), int(trial.draw.integers(len(samples) + 1))
+        first = stream.feed(samples[:at])
+        stream = trial.model.stream(snapshot=stream.snapshot())
+        yield _told(trial, [first, stream.feed(samples[at:]), stream.finish()]), wanted
+
+
+def _told(trial: Trial, answers: Sequence[dict[str, Array]]) -> Array:
+    return trial.compared([one[trial.model.compared] for one in answers])
 
 
 CHECKS: dict[str, Callable[[Trial], Pairs]] = {
@@ -267,6 +332,12 @@ CHECKS: dict[str, Callable[[Trial], Pairs]] = {
     "snapshot half-way": _snapshots,
     "runtime from the run folder": _read_back,
     "runtime from one file": _exported,
+}
+
+# Of models that hear.
+HEARD: dict[str, Callable[[Trial], Pairs]] = {
+    "sound streamed in random chunks": _samples,
+    "sound, a snapshot at a random sample": _samples_saved,
 }
 
 
