@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from unrolled.files.riff import Sound
 from unrolled.files.sample_rate import resampler
 from unrolled.files.wav import log_mel
 from unrolled.models.stream import Stream
+from unrolled.runtime import Listener
 from unrolled.streaming import command, lines, pipes
 from unrolled.streaming.sessions import Every, Options
 
@@ -214,9 +216,9 @@ def test_what_does_not_fit_is_refused_in_one_line(tmp_path):
     labels, state = MODELS["labels"], tmp_path / "t.state"
     with pytest.raises(ConfigError, match="this one of task 'forecast' reads columns 'a', 'b'"):
         streamed(Stub(), b"")
-    with pytest.raises(ConfigError, match="this one of task 'classify' reads text; leave it out"):
+    with pytest.raises(ConfigError, match="this one of task 'classify' reads text"):
         streamed(Stub("classify", "text"), b"")
-    with pytest.raises(ConfigError, match="--each-frame is for models of task 'classify'; this is one of"):
+    with pytest.raises(ConfigError, match="each_frame is for models of task 'classify'; this is one of"):
         streamed(labels, b"", each_frame=True)
     with pytest.raises(ConfigError, match="--each-frame is for sound; give --pcm too"):
         Options(each_frame=True)
@@ -234,6 +236,37 @@ def test_what_does_not_fit_is_refused_in_one_line(tmp_path):
         streamed(labels, b"", snapshot=state)
 
 
+def test_a_listener_hears_in_python(model):
+    s = sound(9001)
+    wanted, again = told(model, s), []
+    listener, cuts = Listener(model), [0, 1, 150, 233, 4000, 4000, 9001]
+    for a, b in pairwise(cuts):
+        again += listener.hear(s[a:b])
+        listener = Listener(model, snapshot=listener.snapshot())
+        again += listener.hear([])
+    assert again + listener.end() == wanted
+    listener = Listener(model, rate_hz=RATE_HZ)
+    for _ in range(2):  # and begins anew
+        assert [*listener.hear(s), *listener.end()] == wanted
+    listener = Listener(model, 11_025)
+    assert [*listener.hear(s), *listener.end()] == told(model, s, pcm="s16le:11025")
+
+
+def test_a_listener_goes_on_from_its_own_snapshot_alone():
+    labels, classes = MODELS["labels"], MODELS["classes"]
+    listener = Listener(labels)
+    listener.hear(sound(700))
+    with pytest.raises(RunError, match="is of another model"):
+        Listener(classes, snapshot=listener.snapshot())
+    with pytest.raises(RunError, match="is of no such listener; give its own, or begin without"):
+        Listener(labels, 16_000, snapshot=listener.snapshot())
+    for notes in (b"", b"[0]", b"{"):
+        with pytest.raises(RunError, match="of no such listener"):
+            Listener(labels, snapshot=labels.stream().snapshot(notes))
+    with pytest.raises(ConfigError, match="sound is for models that were trained on recordings"):
+        Listener(Stub())
+
+
 def test_it_is_saved_every_so_many_samples(tmp_path, monkeypatch):
     saves, state = [], tmp_path / "t.state"
     monkeypatch.setattr(pipes, "CHUNK", 1000)
@@ -244,7 +277,7 @@ def test_it_is_saved_every_so_many_samples(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "carried", [None, [0], [-1, [0, 0]], [0, [4, 0]], [0, [0, -1]], [0, [0, True]], [0, "x"]]
+    "carried", [None, [0], [-1, [0, 0, 0]], [0, [4, 0, 0]], [0, [0, -1, 0]], [0, [0, True, 0]], [0, "x"]]
 )
 def test_a_snapshot_that_cannot_be_is_refused(tmp_path, carried):
     model, state = MODELS["labels"], tmp_path / "t.state"

@@ -134,10 +134,11 @@ def _unnamed(state: Mapping[str, Array]) -> State:
     return {name: state[SOUND + name][0] for name in (TAIL, POSITION)}
 
 
-def are_samples(chunk: Any) -> bool:
-    """Whether what users give of a recording is its samples, not rows of its features."""
+def are_samples(chunk: Any, empty: bool = False) -> bool:
+    """Whether what users give of a recording is its samples, not rows of its features; `empty`: what a list
+    of nothing is."""
     if isinstance(chunk, list | tuple):
-        return bool(len(chunk)) and isinstance(chunk[0], int | float | np.number)
+        return isinstance(chunk[0], int | float | np.number) if chunk else empty
     return getattr(chunk, "ndim", None) == 1
 
 

@@ -71,7 +71,7 @@ class Stream:
             if hearing is not None and any(map(are_samples, chunks)):
                 raise DataError("samples are fed to a stream of one sequence; begin one for each recording")
             return self._fed(chunks)
-        if hearing is not None and are_samples(chunk):
+        if hearing is not None and are_samples(chunk, SAMPLES in self.state):
             return self._heard(*hearing(chunk, self._sound(hearing)))
         return _of_one(self._advanced(self._encoded(chunk)))
 

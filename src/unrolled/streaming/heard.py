@@ -9,12 +9,13 @@ Labels are those of the likeliest path (decoding/ctc.py, greedy), the same as of
 law   what is told does not depend on how the samples are cut into chunks
 """
 
+import json
 from abc import ABC, abstractmethod
 from typing import Any
 
-from unrolled.errors import ConfigError
-from unrolled.files.messages import listed
-from unrolled.files.pcm import Pcm
+from unrolled.errors import ConfigError, RunError
+from unrolled.files import json_text
+from unrolled.files.messages import listed, option
 from unrolled.models.hearing import MOST_SAMPLES, SAMPLES, Hearing
 from unrolled.models.model import Answers, Model
 from unrolled.models.pooled import Classify
@@ -29,14 +30,12 @@ Told = tuple[int, Record]  # with that number
 
 
 class Sound(ABC):
-    """How a model is given samples. Carried: how much was told, and what a task's kind needs. `latest`: the
-    answers after the last frame, None before the first."""
+    """How a model is given samples. Carried: how much was told, and what a task's kind needs."""
 
-    before: tuple[int, int] | None = None  # what a task's kind carries before the first sample
+    before: tuple[int, ...] | None = None  # what a task's kind carries before the first sample
 
     def __init__(self, model: Model, hearing: Hearing) -> None:
         self.model, self.hearing = model, hearing
-        self.latest: Answers | None = None
 
     def begin(self) -> Row:
         """Before the first sample."""
@@ -59,10 +58,8 @@ class Sound(ABC):
         """What is told when no sample comes any more."""
         rest = self._stream(row).finish()
         records, carried = self._taken(rest, row)
-        if self.latest is not None:
-            frames = self._frames(row) + len(rest[self.model.compared])
-            records += self._ended(self.latest, frames, carried)
-        return self._numbered(records, row)
+        frames = self._frames(row) + len(rest[self.model.compared])
+        return self._numbered(records + (self._ended(frames, carried) if frames else []), row)
 
     @abstractmethod
     def _may_carry(self, more: Any) -> bool:
@@ -73,15 +70,15 @@ class Sound(ABC):
         """What is told of the answers after one frame, and what is carried on."""
 
     @abstractmethod
-    def _ended(self, latest: Answers, frames: int, carried: Any) -> list[Record]:
-        """What is told at the end of so many frames; `latest` are the answers after the last of them."""
+    def _ended(self, frames: int, carried: Any) -> list[Record]:
+        """What is told at the end of so many frames, one or more."""
 
     def _taken(self, answers: Answers, row: Row) -> tuple[list[Record], Any]:
         """What is told of answers (T, …), and what is carried on."""
         first, carried, records = self._frames(row), row.carried[1], list[Record]()
         for t in range(len(answers[self.model.compared])):
-            self.latest = {name: array[t] for name, array in answers.items()}
-            more, carried = self._after(self.latest, first + t, carried)
+            answer = {name: array[t] for name, array in answers.items()}
+            more, carried = self._after(answer, first + t, carried)
             records += more
         return records, carried
 
@@ -101,42 +98,40 @@ class Sound(ABC):
 
 
 class Labels(Sound):
-    """Of transcripts. Carried: the number of the label that is heard now, and the network's step in which it
-    began."""
+    """Of transcripts. Carried: the number of the label that is heard now, the network's step in which it
+    began, and the label that is likeliest after the last frame, whose step may not be complete."""
 
-    before = NOTHING, 0
+    before = NOTHING, 0, NOTHING
 
     def __init__(self, model: Transcriber, hearing: Hearing) -> None:
         super().__init__(model, hearing)
         self.labels, self.stride = model.labels, model.stride
 
     def _may_carry(self, more: Any) -> bool:
-        if not isinstance(more, list) or [type(number) for number in more] != [int, int]:
+        if not isinstance(more, list) or [type(number) for number in more] != [int, int, int]:
             return False
-        label, begun = more
-        return bool(0 <= label < len(self.labels) and 0 <= begun < MOST_SAMPLES)
+        label, begun, latest = more
+        return bool(min(more) >= 0 and max(label, latest) < len(self.labels) and begun < MOST_SAMPLES)
 
     def _after(self, answer: Answers, frame: int, carried: Any) -> tuple[list[Record], Any]:
-        step, behind = divmod(frame + 1, self.stride)
-        return ([], carried) if behind else self._heard(answer, step - 1, frame, carried)
+        label, begun, _ = carried
+        carried = [label, begun, int(answer["log_p"].argmax())]
+        return ([], carried) if (frame + 1) % self.stride else self._heard(frame, carried)
 
-    def _ended(self, latest: Answers, frames: int, carried: Any) -> list[Record]:
-        step, records = (frames - 1) // self.stride, list[Record]()
-        if frames % self.stride:
-            records, carried = self._heard(latest, step, frames - 1, carried)
-        label, begun = carried
+    def _ended(self, frames: int, carried: Any) -> list[Record]:
+        records, (label, begun, _) = self._heard(frames - 1, carried)
         return records if label == NOTHING else [*records, self._record(label, begun, frames - 1, True)]
 
-    def _heard(self, answer: Answers, step: int, frame: int, carried: Any) -> tuple[list[Record], Any]:
-        """What a step of the network, the last of whose frames this is, says."""
-        (label, begun), now, records = carried, int(answer["log_p"].argmax()), list[Record]()
+    def _heard(self, frame: int, carried: Any) -> tuple[list[Record], Any]:
+        """What the network's step says whose last frame this is."""
+        (label, begun, now), step, records = carried, frame // self.stride, list[Record]()
         if now == label:
             return records, carried
         if label != NOTHING:
             records.append(self._record(label, begun, step * self.stride - 1, True))
         if now != NOTHING:
             records.append(self._record(now, step, frame, False))
-        return records, [now, step]
+        return records, [now, step, now]
 
     def _record(self, label: int, begun: int, last: int, final: bool) -> Record:
         begins, ends = self._seconds(begun * self.stride, last)
@@ -144,53 +139,106 @@ class Labels(Sound):
 
 
 class Wholes(Sound):
-    """Of answers that are to all that was heard so far."""
+    """Of answers that are to all that was heard so far. Carried: the last one, as it is told, None before."""
 
-    def _ended(self, latest: Answers, frames: int, carried: Any) -> list[Record]:
-        return [self._record(latest, frames - 1, True)]
+    def _may_carry(self, more: Any) -> bool:
+        return more is None or (isinstance(more, dict) and isinstance(more.get("label", ""), str))
 
-    def _record(self, answer: Answers, frame: int, final: bool) -> Record:
-        record: Record = plain(self.model.record(answer))
-        return {"ends_s": self._seconds(frame, frame)[1]} | record | {"final": final}
+    def _after(self, answer: Answers, frame: int, carried: Any) -> tuple[list[Record], Any]:
+        record = (
+            {"ends_s": self._seconds(frame, frame)[1]} | plain(self.model.record(answer)) | {"final": False}
+        )
+        return ([record] if self._tells(record, carried) else []), record
+
+    def _ended(self, frames: int, carried: Any) -> list[Record]:
+        return [carried | {"final": True}]
+
+    def _tells(self, record: Record, before: Record | None) -> bool:
+        """Whether an answer is told after another."""
+        return True
 
 
 class Classes(Wholes):
-    """Carried: the class that was told last, None before. `each`: whether all answers are told."""
+    """Told where the likeliest class changes, or each where `each` is set."""
 
     def __init__(self, model: Classify, hearing: Hearing, each: bool) -> None:
         super().__init__(model, hearing)
         self.each = each
 
-    def _may_carry(self, more: Any) -> bool:
-        return more is None or isinstance(more, str)
-
-    def _after(self, answer: Answers, frame: int, carried: Any) -> tuple[list[Record], Any]:
-        record = self._record(answer, frame, False)
-        return ([record] if self.each or record["label"] != carried else []), record["label"]
+    def _tells(self, record: Record, before: Record | None) -> bool:
+        return self.each or before is None or record["label"] != before["label"]
 
 
-class Values(Wholes):
-    """Nothing is carried."""
-
-    def _may_carry(self, more: Any) -> bool:
-        return more is None
-
-    def _after(self, answer: Answers, frame: int, carried: Any) -> tuple[list[Record], Any]:
-        return [self._record(answer, frame, False)], None
-
-
-def sound_of(model: Model, pcm: Pcm, each_frame: bool) -> Sound:
-    """How this model is given samples of that kind. ConfigError for one that hears none."""
+def sound_of(model: Model, rate_hz: int | None = None, each_frame: bool = False) -> Sound:
+    """How this model is given samples at that rate, None: its own. `each_frame`: classes are told after each
+    frame. ConfigError for a model that hears none, DataError for a rate that it cannot be given."""
     hearing = model.hearing
     if hearing is None:
         reads = f"columns {listed(list(model.columns()))}" if model.columns() else "text"
         raise ConfigError(
-            f"--pcm is for models that were trained on recordings; this one of task '{model.task}' reads "
-            f"{reads}; leave it out"
+            f"sound is for models that were trained on recordings; this one of task '{model.task}' reads "
+            f"{reads}"
         )
-    hearing = hearing.at(pcm.rate_hz)
+    if rate_hz is not None:
+        hearing = hearing.at(rate_hz)
     if each_frame and not isinstance(model, Classify):
-        raise ConfigError(f"--each-frame is for models of task 'classify'; this is one of '{model.task}'")
+        raise ConfigError(
+            f"{option('each_frame')} is for models of task 'classify'; this is one of '{model.task}'"
+        )
     if isinstance(model, Transcriber):
         return Labels(model, hearing)
-    return Classes(model, hearing, each_frame) if isinstance(model, Classify) else Values(model, hearing)
+    return Classes(model, hearing, each_frame) if isinstance(model, Classify) else Wholes(model, hearing)
+
+
+class Listener:
+    """What is told of a recording, in Python:
+
+        listener = Listener(model)                  the model that runtime.load gives
+        for record in listener.hear(samples):       {"answer": 1, "label": …, "begins_s": …, "final": False}
+            …
+        listener.end()                              a list of such records: what is told in the end
+
+    `rate_hz`: that of the samples, where it is not that of the training; `each_frame`: classes are told after
+    each frame, not where they change; `snapshot`: of a listener, which this one goes on from.
+
+    ConfigError for a model that hears none or reads backward, RunError for a snapshot of another one.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        rate_hz: int | None = None,
+        each_frame: bool = False,
+        snapshot: bytes | None = None,
+    ) -> None:
+        stream = model.stream(snapshot=snapshot)
+        self._sound = sound_of(model, rate_hz, each_frame)
+        self._row = self._sound.begin() if snapshot is None else self._restored(stream)
+
+    def hear(self, samples: Any) -> list[Record]:
+        """What is told with the next samples (S,), as of `Stream.feed`."""
+        told, self._row = self._sound.hear(self._row, samples)
+        return [record for _, record in told]
+
+    def end(self) -> list[Record]:
+        """What is told when the recording is over. The next one may be heard."""
+        told, self._row = self._sound.end(self._row), self._sound.begin()
+        return [record for _, record in told]
+
+    def snapshot(self) -> bytes:
+        """All that another one needs to go on."""
+        stream = Stream(self._sound.model, self._row.state, True, hearing=self._sound.hearing)
+        return stream.snapshot(json.dumps(self._row.carried).encode())
+
+    def _restored(self, stream: Stream) -> Row:
+        try:
+            carried = json_text.parse(stream.notes)
+        except ValueError:
+            carried = None
+        if (
+            not self._sound.sound(carried)
+            or stream.hearing != self._sound.hearing
+            or SAMPLES not in stream.state
+        ):
+            raise RunError("the snapshot is of no such listener; give its own, or begin without")
+        return Row(stream.state, carried)
