@@ -75,7 +75,9 @@ def test_samples_are_scaled_as_those_of_files():
         (np.zeros(3, np.bool_), "got bool"),
         ([0.5, "x"], "got <U"),
         ([[1.0], [1.0, 2.0]], "setting an array element"),
-        ([0.0, np.nan], "sample 2 of the chunk is nan; wanted finite ones"),
+        ([0.0, np.nan], "sample 2 of the chunk is nan; wanted floats from -1 to 1, or whole numbers of 16"),
+        ([0.0, 1.5, -np.inf], "sample 3 of the chunk is -inf; wanted floats"),
+        (np.array([1.2, -345.0], np.float32), "sample 2 of the chunk is -345; wanted floats from -1 to 1"),
     ],
 )
 def test_what_are_no_samples_is_refused(samples, said):

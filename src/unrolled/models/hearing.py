@@ -29,6 +29,7 @@ SAMPLES, OVERLAP = SOUND + "samples", SOUND + "overlap"
 MOST_SAMPLES = 1 << 62
 # What whole numbers of so many bits are divided by, as in WAV files.
 WHOLE = {np.dtype(f"i{size}"): float(1 << 8 * size - 1) for size in (2, 4)}
+LOUDEST = 8.0  # of floats; some more than 1 is a recording that was too loud, and this another scale
 WANTED = "floats from -1 to 1, or whole numbers of 16 or 32 bits"
 
 
@@ -151,7 +152,8 @@ def scaled(samples: Any) -> NDArray[np.float64]:
     if array.ndim != 1 or not (array.dtype.kind == "f" or array.dtype in WHOLE or not array.size):
         raise DataError(f"wanted samples (S,), {WANTED}, got {array.dtype} {array.shape}")
     s = array.astype(np.float64) / WHOLE.get(array.dtype, 1.0)
-    if not np.isfinite(s).all():
-        at = int(np.argmin(np.isfinite(s)))
-        raise DataError(f"sample {at + 1:,} of the chunk is {shown(float(s[at]))}; wanted finite ones")
+    sane = np.abs(s) <= LOUDEST  # NaN is not
+    if not sane.all():
+        at = int(np.argmin(sane))
+        raise DataError(f"sample {at + 1:,} of the chunk is {s[at]:g}; wanted {WANTED}")
     return s
