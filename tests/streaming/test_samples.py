@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+import wave
 from itertools import pairwise
 
 import numpy as np
@@ -158,6 +159,33 @@ def test_what_is_stopped_goes_on_within_a_frame(model, tmp_path, capfd):
     streamed(model, s, snapshot=state, keep_answers=2)
     with pytest.raises(RunError, match=r"up to answer \d+ are no longer kept, .* those after answer 1"):
         streamed(model, b"", snapshot=state, after=1)
+
+
+def test_a_wav_header_is_no_sound(tmp_path, monkeypatch):
+    """As recorders write it, also when they are started again; however it is cut."""
+    model, s, state = MODELS["labels"], sound(5000), tmp_path / "t.state"
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, RATE_HZ, 0, "NONE", ""))
+        file.writeframes(s.tobytes())
+    whole, data = streamed(model, s), (tmp_path / "a.wav").read_bytes()
+    assert data[44:] == s.tobytes()
+    for size in (1, 13, 43, 45, 1 << 16):
+        monkeypatch.setattr(pipes, "CHUNK", size)
+        assert streamed(model, data) == whole
+    parts = streamed(model, data[:4044], snapshot=state)
+    parts += streamed(model, data[:44] + data[4044:], snapshot=state)
+    assert parts and whole.startswith(parts)
+    with pytest.raises(DataError, match="WAV header says 16 bits of kind 1, 8,000 Hz and 1 channels; wan"):
+        streamed(model, data, "s16le:16000")
+    alike = np.concatenate([np.frombuffer(b"RIFFabc ", "<i2"), s])  # sound that only begins so
+    assert streamed(model, alike) == streamed(model, (alike / 32768).astype("<f4"), "f32le:8000")
+    with pytest.raises(DataError, match="byte 0xff is not UTF-8; write UTF-8, or give --pcm for sound"):
+        lines.run(model, Options(), *opened(tmp_path / "b", b"\xff\n"))
+
+
+def opened(path, data):
+    path.write_bytes(data)
+    return os.open(path, os.O_RDONLY), 1
 
 
 def test_a_sample_that_is_not_whole_waits(tmp_path, capfd):

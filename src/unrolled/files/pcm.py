@@ -1,5 +1,5 @@
-"""Samples as bytes without a header, which say nothing of their own kind: little-endian, the channels of a
-moment side by side.
+"""Samples as bytes that say nothing of their own kind: little-endian, the channels of a moment side by side.
+A WAV header may stand before them.
 
 Shapes   bytes of S moments -> samples (S,) float64, the mean of all channels; whole numbers are scaled to
          -1 ≤ x < 1, as those of WAV files are
@@ -12,12 +12,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.errors import ConfigError
+from unrolled.errors import ConfigError, DataError
 from unrolled.files.messages import shown
 
 # By their names, of how many bits samples are; 24 bits are three bytes.
 BITS = {"u8": 8, "s16le": 16, "s24le": 24, "s32le": 32, "f32le": 32}
 LEAST_HZ, MOST_HZ, MOST_CHANNELS = 1_000, 768_000, 64
+MAGIC, EXTENSIBLE = b"RIFF", 0xFFFE
+MOST_CHUNK = 1 << 20  # bytes of a chunk that stands before the samples
 FORM = f"FORMAT:RATE or FORMAT:RATE:CHANNELS such as s16le:16000, FORMAT one of {', '.join(BITS)}"
 
 
@@ -49,6 +51,41 @@ class Pcm:
     def moment(self) -> int:
         """Bytes of one sample of each channel."""
         return self.channels * BITS[self.kind] // 8
+
+    def header(self, data: bytes) -> int | None:
+        """How many bytes a WAV header takes at the begin of the input, as recorders write it unless told
+        otherwise: 0 where there is none, None where it has not come whole. DataError for one of other
+        samples."""
+        if data[:4] != MAGIC[: len(data)] or data[8:12] != b"WAVE"[: max(0, len(data) - 8)]:
+            return 0
+        at = 12
+        while at + 8 <= len(data) and data[at : at + 4] != b"data":
+            size = int.from_bytes(data[at + 4 : at + 8], "little")
+            if size > MOST_CHUNK:
+                raise DataError(
+                    f"the WAV header has a chunk of {size:,} bytes; send samples without a header"
+                )
+            if data[at : at + 4] == b"fmt " and at + 8 + size <= len(data):
+                self._require(data[at + 8 : at + 8 + size])
+            at += 8 + size + size % 2
+        return at + 8 if at + 8 <= len(data) else None
+
+    def _require(self, form: bytes) -> None:
+        """DataError where the format in a WAV header is another."""
+        code, channels = (int.from_bytes(form[at : at + 2], "little") for at in (0, 2))
+        rate_hz, bits = int.from_bytes(form[4:8], "little"), int.from_bytes(form[14:16], "little")
+        if code == EXTENSIBLE:
+            code = int.from_bytes(form[24:26], "little")
+        if (code, bits, channels, rate_hz) != (*self._code, self.channels, self.rate_hz):
+            raise DataError(
+                f"the WAV header says {bits} bits of kind {code}, {rate_hz:,} Hz and {channels} channels; "
+                f"wanted those of {self}"
+            )
+
+    @property
+    def _code(self) -> tuple[int, int]:
+        """The code and the bits of such samples in WAV files."""
+        return (3 if self.kind == "f32le" else 1), BITS[self.kind]
 
     def samples(self, data: bytes) -> NDArray[np.float64]:
         """(S,) of whole moments."""

@@ -32,7 +32,7 @@ EXAMPLES = """examples:
   sensor | unrolled stream runs/forecast-load --snapshot load.state --every 60s
   unrolled stream model.unrolled --id machine --from csv --to csv < values.csv
   unrolled stream runs/language-book --next 3 < text.txt
-  arecord -t raw -f S16_LE -r 16000 | unrolled stream runs/transcribe-words --pcm s16le:16000
+  arecord -f S16_LE -r 16000 | unrolled stream runs/transcribe-words --pcm s16le:16000
 """
 
 
@@ -122,7 +122,7 @@ def _lines(option: Callable[..., None]) -> None:
 
 
 def _sound(option: Callable[..., None]) -> None:
-    what = f"the input is sound: samples without a header, {FORM}"
+    what = f"the input is sound: samples, {FORM}"
     option("--pcm", what, metavar="FORMAT:RATE", type=_pcm)
     each = "classify: tell the classes after each frame (where the likeliest one changes)"
     option("--each-frame", each, rare=True, action="store_true")

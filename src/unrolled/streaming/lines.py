@@ -126,7 +126,8 @@ class Lines(Taker):
         try:
             text = line.decode().removesuffix("\r")
         except UnicodeDecodeError as error:
-            raise DataError(f"byte {line[error.start]:#04x} is not UTF-8; write UTF-8") from None
+            hint = ", or give --pcm for sound" if self.session.model.hearing else ""
+            raise DataError(f"byte {line[error.start]:#04x} is not UTF-8; write UTF-8{hint}") from None
         if self.session.reader is None:
             if self.columns and not text.strip():
                 return None

@@ -24,10 +24,17 @@ class Samples(Taker):
         super().__init__(session, pipe)
         assert session.options.pcm is not None and isinstance(session.kind, Sound)
         self.pcm, self.kind, self._rest = session.options.pcm, session.kind, b""
+        self._begun = False
 
     def take(self, data: bytes) -> None:
         """Bytes as they come. DataError for samples that are no numbers."""
         data, size = self._rest + data, self.pcm.moment
+        if not self._begun:
+            header = self.pcm.header(data)
+            if header is None:
+                self._rest = data
+                return
+            self._begun, data = True, data[header:]
         whole = len(data) // size * size
         done = min(whole, max(0, self.session.line - self.at) * size)
         self._rest = data[whole:]
