@@ -6,7 +6,7 @@ import wave
 import numpy as np
 import pytest
 
-from unrolled.errors import ConfigError
+from unrolled.errors import ConfigError, DataError
 from unrolled.files.pcm import BITS, Pcm
 from unrolled.files.riff import read_wav
 
@@ -65,3 +65,15 @@ def test_what_is_none_is_refused(text, said):
     with pytest.raises(ConfigError) as error:
         Pcm.parse(text)
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_header_that_does_not_end_is_refused():
+    start, junk = b"RIFF\xff\xff\xff\xffWAVE", b"LIST\x00\x00\x01\x00" + bytes(1 << 16)
+    pcm = Pcm.parse("s16le:8000")
+    assert pcm.header(start + 3 * junk) is None
+    assert pcm.header(start + 3 * junk + b"data\xff\xff\xff\xffxy") == 12 + 3 * len(junk) + 8
+    for endless in (start + 20 * junk, start + b"LIST\xff\xff\xff\x00"):
+        with pytest.raises(
+            DataError, match="the WAV header takes more than 1,048,576 bytes; send the samples"
+        ):
+            pcm.header(endless)

@@ -19,7 +19,7 @@ from unrolled.files.messages import shown
 BITS = {"u8": 8, "s16le": 16, "s24le": 24, "s32le": 32, "f32le": 32}
 LEAST_HZ, MOST_HZ, MOST_CHANNELS = 1_000, 768_000, 64
 MAGIC, EXTENSIBLE = b"RIFF", 0xFFFE
-MOST_CHUNK = 1 << 20  # bytes of a chunk that stands before the samples
+MOST_HEADER = 1 << 20  # bytes before the samples
 FORM = f"FORMAT:RATE or FORMAT:RATE:CHANNELS such as s16le:16000, FORMAT one of {', '.join(BITS)}"
 
 
@@ -61,9 +61,9 @@ class Pcm:
         at = 12
         while at + 8 <= len(data) and data[at : at + 4] != b"data":
             size = int.from_bytes(data[at + 4 : at + 8], "little")
-            if size > MOST_CHUNK:
+            if size > MOST_HEADER or at > MOST_HEADER:
                 raise DataError(
-                    f"the WAV header has a chunk of {size:,} bytes; send samples without a header"
+                    f"the WAV header takes more than {MOST_HEADER:,} bytes; send the samples alone"
                 )
             if data[at : at + 4] == b"fmt " and at + 8 + size <= len(data):
                 self._require(data[at + 8 : at + 8 + size])
