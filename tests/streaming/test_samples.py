@@ -9,12 +9,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.streaming.hearing import RATE_HZ, hearing, sound, streamed, told
 from tests.streaming.stub import Stub
 from unrolled.decoding import ctc
 from unrolled.errors import ConfigError, DataError, RunError
-from unrolled.files.pcm import Pcm
+from unrolled.files.pcm import BITS, Pcm
 from unrolled.files.riff import Sound
 from unrolled.files.sample_rate import resampler
 from unrolled.files.wav import log_mel
@@ -222,6 +224,15 @@ def test_what_could_not_be_written_is_heard_again(tmp_path, monkeypatch):
     done = json.loads(model.stream(snapshot=state.read_bytes()).notes.partition(b"\n")[0])["line"]
     rest = streamed(model, s[done:], snapshot=state, after=0)
     assert rest.splitlines(keepends=True) == whole
+
+
+@settings(max_examples=60, deadline=None)
+@given(kind=st.sampled_from(list(BITS)), data=st.binary(max_size=3000), wav=st.booleans())
+def test_any_bytes_are_heard_or_refused_in_one_line(kind, data, wav):
+    try:
+        streamed(MODELS["labels"], (b"RIFF1234WAVE" if wav else b"") + data, f"{kind}:8000")
+    except DataError as error:
+        assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,11 @@ class Listener:
         self._sound = sound_of(model, rate_hz, each_frame)
         self._row = self._sound.begin() if snapshot is None else self._restored(stream)
 
+    @property
+    def rate_hz(self) -> int:
+        """At which samples come."""
+        return self._sound.hearing.from_hz
+
     def hear(self, samples: Any) -> list[Record]:
         """What is told with the next samples (S,), as of `Stream.feed`."""
         told, self._row = self._sound.hear(self._row, samples)
