@@ -7,31 +7,31 @@ import numpy as np
 import pytest
 
 from unrolled.errors import ConfigError, DataError
-from unrolled.files.pcm import BITS, Pcm
-from unrolled.files.riff import read_wav
-
-CODES = {"f32le": 3}
+from unrolled.files.pcm import KINDS, Pcm
+from unrolled.files.sound import read_sound
 
 
 def written(path, kind, channels, data):
     """A WAV file of these bytes."""
-    bits = BITS[kind]
-    form = struct.pack("<HHIIHH", CODES.get(kind, 1), channels, 8000, 0, channels * bits // 8, bits)
+    code, bits = KINDS[kind]
+    form = struct.pack("<HHIIHH", code, channels, 8000, 0, channels * bits // 8, bits)
     body = b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", len(data)) + data
     path.write_bytes(b"RIFF" + struct.pack("<I", len(body)) + body)
     return path
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
-@pytest.mark.parametrize("kind", BITS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_samples_are_those_of_a_file(tmp_path, kind, channels):
     pcm, draw = Pcm.parse(f"{kind}:8000:{channels}"), np.random.default_rng(1)
     data = draw.integers(0, 256, 7 * pcm.moment, np.uint8).tobytes()
     if kind == "f32le":
         data = draw.normal(size=7 * channels).astype("<f4").tobytes()
-    samples = pcm.samples(data)
+    samples, path = pcm.samples(data), written(tmp_path / "a.wav", kind, channels, data)
     assert samples.dtype == np.float64 and len(samples) == 7
-    assert samples.tobytes() == read_wav(written(tmp_path / "a.wav", kind, channels, data)).samples.tobytes()
+    assert samples.tobytes() == read_sound(path).samples.tobytes()
+    last = str(channels)
+    assert pcm.samples(data, last).tobytes() == read_sound(path, last).samples.tobytes()
     assert pcm.samples(b"").shape == (0,)
 
 

@@ -16,10 +16,11 @@ from tests.streaming.hearing import RATE_HZ, hearing, sound, streamed, told
 from tests.streaming.stub import Stub
 from unrolled.decoding import ctc
 from unrolled.errors import ConfigError, DataError, RunError
-from unrolled.files.pcm import BITS, Pcm
-from unrolled.files.riff import Sound
+from unrolled.files.pcm import KINDS, Pcm
 from unrolled.files.sample_rate import resampler
+from unrolled.files.samples import Sound
 from unrolled.files.wav import log_mel
+from unrolled.models import saved
 from unrolled.models.stream import Stream
 from unrolled.runtime import Listener
 from unrolled.streaming import command, lines, pipes
@@ -111,6 +112,20 @@ def test_formats_and_channels_say_the_same(model):
     assert streamed(model, wide.view(np.uint8).reshape(-1, 4)[:, 1:].tobytes(), "s24le:8000") == whole
     assert streamed(model, (s / 32768).astype("<f4"), "f32le:8000") == whole
     assert streamed(model, np.repeat(s, 2), "s16le:8000:2") == whole
+
+
+def test_the_channel_of_the_training_is_heard():
+    labels, s = MODELS["labels"], sound(5000)
+    second, third = (
+        saved.model(
+            "here", labels.about | {"hears": labels.about["hears"] | {"sound_channel": k}}, labels.arrays
+        )
+        for k in ("2", "3")
+    )
+    both = np.stack([s[::-1], s], 1)
+    assert streamed(second, both, "s16le:8000:2") == streamed(labels, s) == streamed(second, s)
+    with pytest.raises(ConfigError, match="the model hears channel 3, and there are 2; record that one"):
+        streamed(third, both, "s16le:8000:2")
 
 
 def test_another_rate_is_turned_to_that_of_the_model(model, tmp_path, capfd):
@@ -227,7 +242,7 @@ def test_what_could_not_be_written_is_heard_again(tmp_path, monkeypatch):
 
 
 @settings(max_examples=60, deadline=None)
-@given(kind=st.sampled_from(list(BITS)), data=st.binary(max_size=3000), wav=st.booleans())
+@given(kind=st.sampled_from(list(KINDS)), data=st.binary(max_size=3000), wav=st.booleans())
 def test_any_bytes_are_heard_or_refused_in_one_line(kind, data, wav):
     try:
         streamed(MODELS["labels"], (b"RIFF1234WAVE" if wav else b"") + data, f"{kind}:8000")

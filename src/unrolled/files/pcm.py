@@ -1,26 +1,35 @@
 """Samples as bytes that say nothing of their own kind: little-endian, the channels of a moment side by side.
 A WAV header may stand before them.
 
-Shapes   bytes of S moments -> samples (S,) float64, the mean of all channels; whole numbers are scaled to
-         -1 ≤ x < 1, as those of WAV files are
+Shapes   bytes of S moments -> samples (S,) float64 of one channel, as those of a WAV file (riff.py)
 """
 
 import re
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.messages import shown
+from unrolled.files.riff import DECODERS
+from unrolled.files.samples import LEAST_HZ, MEAN, MOST_HZ, one_channel
 
-# By their names, of how many bits samples are; 24 bits are three bytes.
-BITS = {"u8": 8, "s16le": 16, "s24le": 24, "s32le": 32, "f32le": 32}
-LEAST_HZ, MOST_HZ, MOST_CHANNELS = 1_000, 768_000, 64
+# By their names, the code and the bits of such samples in WAV files.
+KINDS = {
+    "u8": (1, 8),
+    "s16le": (1, 16),
+    "s24le": (1, 24),
+    "s32le": (1, 32),
+    "f32le": (3, 32),
+    "alaw": (6, 8),
+    "mulaw": (7, 8),
+}
+MOST_CHANNELS = 64
 MAGIC, EXTENSIBLE = b"RIFF", 0xFFFE
 MOST_HEADER = 1 << 20  # bytes before the samples
-FORM = f"FORMAT:RATE or FORMAT:RATE:CHANNELS such as s16le:16000, FORMAT one of {', '.join(BITS)}"
+FORM = f"FORMAT:RATE or FORMAT:RATE:CHANNELS such as s16le:16000, FORMAT one of {', '.join(KINDS)}"
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class Pcm:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Of FORM. ConfigError for what is none."""
-        match = re.fullmatch(rf"({'|'.join(BITS)}):(\d{{1,9}})(?::(\d{{1,9}}))?", text, re.ASCII)
+        match = re.fullmatch(rf"({'|'.join(KINDS)}):(\d{{1,9}})(?::(\d{{1,9}}))?", text, re.ASCII)
         if match is None:
             raise ConfigError(f"wanted {FORM}; got {shown(text)}")
         pcm = cls(match[1], int(match[2]), int(match[3] or 1))
@@ -50,7 +59,7 @@ class Pcm:
     @property
     def moment(self) -> int:
         """Bytes of one sample of each channel."""
-        return self.channels * BITS[self.kind] // 8
+        return self.channels * KINDS[self.kind][1] // 8
 
     def header(self, data: bytes) -> int | None:
         """How many bytes a WAV header takes at the begin of the input, as recorders write it unless told
@@ -76,32 +85,13 @@ class Pcm:
         rate_hz, bits = int.from_bytes(form[4:8], "little"), int.from_bytes(form[14:16], "little")
         if code == EXTENSIBLE:
             code = int.from_bytes(form[24:26], "little")
-        if (code, bits, channels, rate_hz) != (*self._code, self.channels, self.rate_hz):
+        if (code, bits, channels, rate_hz) != (*KINDS[self.kind], self.channels, self.rate_hz):
             raise DataError(
                 f"the WAV header says {bits} bits of kind {code}, {rate_hz:,} Hz and {channels} channels; "
                 f"wanted those of {self}"
             )
 
-    @property
-    def _code(self) -> tuple[int, int]:
-        """The code and the bits of such samples in WAV files."""
-        return (3 if self.kind == "f32le" else 1), BITS[self.kind]
-
-    def samples(self, data: bytes) -> NDArray[np.float64]:
-        """(S,) of whole moments."""
-        bits = BITS[self.kind]
-        if bits == 24:  # the upper three bytes of four
-            wide = np.zeros((len(data) // 3, 4), np.uint8)
-            wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
-            values: NDArray[Any] = wide.view("<i4")[:, 0] / float(1 << 31)
-        elif bits == 8:
-            values = (np.frombuffer(data, np.uint8).astype(np.float64) - 128) / 128
-        elif self.kind == "f32le":
-            values = np.frombuffer(data, "<f4").astype(np.float64)
-        else:
-            values = np.frombuffer(data, f"<i{bits // 8}") / float(1 << bits - 1)
-        by_moment = values.reshape(-1, self.channels)
-        total = by_moment[:, 0].copy()
-        for channel in range(1, self.channels):
-            total += by_moment[:, channel]
-        return total / self.channels
+    def samples(self, data: bytes, channel: str = MEAN) -> NDArray[np.float64]:
+        """(S,) of whole moments, of the channel that is heard; where there is one alone, of that."""
+        block = DECODERS[KINDS[self.kind]](memoryview(data)).reshape(-1, self.channels)
+        return one_channel(block, MEAN if self.channels == 1 else channel)

@@ -76,7 +76,7 @@ def _by(table: Array) -> Callable[[memoryview], Array]:
 
 _FLOATS = 3
 # (code, bits a sample) of what is read.
-_FORMATS: dict[tuple[int, int], Callable[[memoryview], Array]] = {
+DECODERS: dict[tuple[int, int], Callable[[memoryview], Array]] = {
     (1, 8): _plain("u1", 1 << 7, middle=128),
     (1, 16): _plain("<i2", 1 << 15),
     (1, 24): _of_24_bits,
@@ -136,7 +136,7 @@ def read_riff(path: str, data: bytes) -> Frames:
             f"{path}: the file ends within a frame ({len(body):,} bytes); record or copy it again, or leave "
             "it out"
         )
-    decode = _FORMATS[form.code, form.bits]
+    decode = DECODERS[form.code, form.bits]
     step = max(1, AT_ONCE // form.channels) * size
 
     def blocks() -> Iterator[NDArray[np.float64]]:
@@ -209,7 +209,7 @@ def _format(path: str, body: bytes) -> _Format:
 
 
 def _require_plain(path: str, form: _Format) -> None:
-    if (form.code, form.bits) not in _FORMATS:
+    if (form.code, form.bits) not in DECODERS:
         code = _CODES.get(form.code, f"samples of kind {form.code:#06x}")
         if form.code not in (1, _FLOATS):
             raise CompressedError(f"WAV with {code} of {form.bits} bits")

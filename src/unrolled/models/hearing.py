@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.messages import shown
-from unrolled.files.pcm import LEAST_HZ, MOST_HZ
 from unrolled.files.sample_rate import POSITION, TAIL, Resampler, resampler
+from unrolled.files.samples import LEAST_HZ, LOUDEST, MOST_HZ
 from unrolled.files.wav import Audio, log_mel_frames
 from unrolled.ops.state import Array, State
 
@@ -29,7 +29,6 @@ SAMPLES, OVERLAP = SOUND + "samples", SOUND + "overlap"
 MOST_SAMPLES = 1 << 62
 # What whole numbers of so many bits are divided by, as in WAV files.
 WHOLE = {np.dtype(f"i{size}"): float(1 << 8 * size - 1) for size in (2, 4)}
-LOUDEST = 8.0  # of floats; some more than 1 is a recording that was too loud, and this another scale
 WANTED = "floats from -1 to 1, or whole numbers of 16 or 32 bits"
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from unrolled.errors import ConfigError, RunError
 from unrolled.files import json_text
 from unrolled.files.messages import listed, option
+from unrolled.files.samples import MEAN
 from unrolled.models.hearing import MOST_SAMPLES, SAMPLES, Hearing
 from unrolled.models.model import Answers, Model
 from unrolled.models.pooled import Classify
@@ -169,15 +170,21 @@ class Classes(Wholes):
         return self.each or before is None or record["label"] != before["label"]
 
 
-def sound_of(model: Model, rate_hz: int | None = None, each_frame: bool = False) -> Sound:
+def sound_of(model: Model, rate_hz: int | None = None, each_frame: bool = False, channels: int = 1) -> Sound:
     """How this model is given samples at that rate, None: its own. `each_frame`: classes are told after each
-    frame. ConfigError for a model that hears none, DataError for a rate that it cannot be given."""
+    frame. ConfigError for a model that hears none, or none of so many channels; DataError for a rate that
+    cannot be turned to its own."""
     hearing = model.hearing
     if hearing is None:
         reads = f"columns {listed(list(model.columns()))}" if model.columns() else "text"
         raise ConfigError(
             f"sound is for models that were trained on recordings; this one of task '{model.task}' reads "
             f"{reads}"
+        )
+    channel = hearing.audio.sound_channel
+    if channel != MEAN and channels != 1 and int(channel) > channels:
+        raise ConfigError(
+            f"the model hears channel {channel}, and there are {channels}; record that one alone"
         )
     if rate_hz is not None:
         hearing = hearing.at(rate_hz)

@@ -66,7 +66,7 @@ class Samples(Taker):
         row, _ = self.session.sequences[None]
         where = f"samples {self.session.line + 1} to {self.at}"
         try:
-            told, after = self.kind.hear(row, self.pcm.samples(data))
+            told, after = self.kind.hear(row, self.pcm.samples(data, self.kind.hearing.audio.sound_channel))
         except MemoryError:
             raise RunError(f"{where}: there is not enough memory to hear them") from None
         except DataError as error:

@@ -125,7 +125,7 @@ class Session:
         self.kind: Kind | Sound = (
             kind_of(model, options.likeliest, options.ahead, *series)
             if options.pcm is None
-            else sound_of(model, options.pcm.rate_hz, options.each_frame)
+            else sound_of(model, options.pcm.rate_hz, options.each_frame, options.pcm.channels)
         )
         self.unit, self.number = ("line", "line") if options.pcm is None else ("sample", NUMBER)
         self.line = self.checksum = 0
