@@ -319,7 +319,7 @@ def _with_labels_of(table: Table, target: str, names: Sequence[str], answers: bo
             f"{shown(table.frame[names[k]][row])}; correct it, or name one column of labels with "
             f"{option('target')}"
         )
-    cells = [as_text(names[k] for k in np.flatnonzero(row)) for row in values]
+    cells = [as_text(names[k] for k in np.flatnonzero(row).tolist()) for row in values]
     frame = table.frame.drop(names).with_columns(pl.Series(target, cells, pl.String))
     return replace(table, frame=frame)
 
