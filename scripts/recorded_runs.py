@@ -59,6 +59,7 @@ learned-start     moves     --learn-initial-state --cell lstm --peephole --bidir
 chrono            moves     --init chrono --cell lstm --peephole --pooling last
 orthogonal        moves     --init orthogonal --cell mgu --init-scale 12 --recurrent-rate 0.1
 chosen-columns    moves     --id id --time step --target label --optimizer adamw --weight-decay 0.1
+groups            moves     --id id --group id
 texts             reviews   --embedding-size 4 --pooling last
 texts-dropped     reviews   --embedding-size 4 --word-dropout 0.3
 texts-characters  reviews   --embedding-size 4 --tokens characters --least-count 3 --cell lstm

@@ -223,7 +223,7 @@ def test_what_is_wrong_is_said_in_one_line_with_its_place(path, case):
         ({"features": ["x", "x"]}, "column 'x' is named as feature and again as feature"),
         (
             {"id": "id", "labels": "y"},
-            "labels='y': a long table takes 'id', 'time', 'target'; leave it out",
+            "labels='y': a long table takes 'id', 'time', 'target', 'group'; leave it out",
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """Training, validation and test parts: of a series in this order in time, so that no later step ever trains;
 of sequences that do not follow one another, by lot, or so that all parts have about the same shares of
-classes, labels or sizes. What is drawn follows from the seed alone.
+classes, labels or sizes; groups of them, where there are any, whole (group_splits.py). What is drawn follows
+from the seed alone.
 
 Source   Sechidis, Tsoumakas and Vlahavas 2011, On the stratification of multi-label data: the rarest first
 Differs  quotas are whole numbers, by largest remainders, and a part has exactly the size that was asked for
@@ -14,6 +15,7 @@ from itertools import chain, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from unrolled.batching.group_splits import by_group
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.messages import option
 
@@ -47,25 +49,34 @@ def _steps(part: str, size: float, length: int) -> int:
     return max(1, round(size * length))
 
 
-def by_sequence(count: int, validation: float, test: float, seed: int) -> Parts:
+def by_sequence(
+    count: int, validation: float, test: float, seed: int, groups: Sequence[str] | None = None
+) -> Parts:
     """Which of `count` sequences train, validate and test, drawn from `seed`; each part in rising order.
 
     validation, test: a share of the sequences (below 1, and at least one unless 0) or a number of them.
+    groups (count,): those of one group are in one part.
     """
     test_count, validation_count = _held_out(count, validation, test)
+    if groups is not None:
+        return by_group(groups, [()] * count, validation_count, test_count, seed)
     order = np.random.default_rng(seed).permutation(count)
     ends = [0, test_count, test_count + validation_count, count]
     tests, validations, trains = (np.sort(order[first:end]) for first, end in pairwise(ends))
     return trains, validations, tests
 
 
-def by_class(labels: Sequence[str], validation: float, test: float, seed: int) -> Parts:
+def by_class(
+    labels: Sequence[str], validation: float, test: float, seed: int, groups: Sequence[str] | None = None
+) -> Parts:
     """`by_sequence`, but each class has its share of every part, to within one sequence wherever the parts
     have room for all classes: of one with a single sequence this trains, of one with two one trains and the
     other is tested on, of one with three or more every part has one. Where a part is smaller than the number
     of classes, the frequent ones are in it."""
     count, needed = len(labels), len(set(labels))
     test_count, validation_count = _held_out(count, validation, test)
+    if groups is not None:
+        return by_group(groups, [(label,) for label in labels], validation_count, test_count, seed)
     if validation_count + test_count > count - needed:
         raise DataError(
             f"validation ({validation_count} sequences) and test ({test_count}) leave too few to train on: "
@@ -74,7 +85,13 @@ def by_class(labels: Sequence[str], validation: float, test: float, seed: int) -
     return _stratified([(label,) for label in labels], validation_count, test_count, seed)
 
 
-def by_label(labels: Sequence[Iterable[str]], validation: float, test: float, seed: int) -> Parts:
+def by_label(
+    labels: Sequence[Iterable[str]],
+    validation: float,
+    test: float,
+    seed: int,
+    groups: Sequence[str] | None = None,
+) -> Parts:
     """`by_class` as far as possible, of sequences (N,) that have any number of labels each. It heeds labels
     of three sequences or more, and of these the most frequent, as many as the smaller part has sequences:
     parts that are chosen for their rare labels are no fair sample."""
@@ -84,17 +101,25 @@ def by_label(labels: Sequence[Iterable[str]], validation: float, test: float, se
     often = sorted((name for name in counts if counts[name] >= 3), key=lambda name: (-counts[name], name))
     heeded = set(often[: min((size for size in sizes if size), default=0)])
     frequent = [tuple(label for label in one if label in heeded) for one in names]
+    if groups is not None:
+        return by_group(groups, frequent, validation_count, test_count, seed)
     return _stratified(frequent, validation_count, test_count, seed)
 
 
-def by_size(values: NDArray[np.float64], validation: float, test: float, seed: int) -> Parts:
+def by_size(
+    values: NDArray[np.float64],
+    validation: float,
+    test: float,
+    seed: int,
+    groups: Sequence[str] | None = None,
+) -> Parts:
     """`by_class` of numbers (N,): their classes are at most STRATA equal parts of their order, of STRATA
     sequences or more each."""
     count = len(values)
     free = count - sum(_held_out(count, validation, test))
     strata = max(1, min(STRATA, count // STRATA, free))
     ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable")
-    return by_class([str(k) for k in ranks * strata // count], validation, test, seed)
+    return by_class([str(k) for k in ranks * strata // count], validation, test, seed, groups)
 
 
 def evenly(count: int, most: int) -> NDArray[np.int64]:

@@ -151,6 +151,21 @@ def weighted(data: E, weights: Any) -> E:
     return replace(data, weights=tuple(array.astype(np.float64).tolist()))
 
 
+def grouped(data: E, groups: Any) -> E:
+    """`data` with the group of each example, groups (N,) of names or numbers. DataError for what is none."""
+    values = plain(groups)
+    names = [] if isinstance(values, str) or np.ndim(values) != 1 else [str(one).strip() for one in values]
+    if len(names) != len(data):
+        got = f"{len(names):,}" if names else shown(groups)
+        raise DataError(
+            f"groups: wanted {counted(len(data), 'name')} or numbers, one for each {data.noun}, got {got}"
+        )
+    for i, (value, name) in enumerate(zip(values, names, strict=True)):
+        if value is None or value != value or not name:
+            raise DataError(f"groups of {data.noun} {i}: wanted a name or a number, got {shown(value)}")
+    return replace(data, groups=tuple(names))
+
+
 def tagged_with(data: Tagged, y: Any, like: Kind | None = None) -> Tagged:
     """`data` with the tags of each step."""
     _require_as_many(len(data), len(y), data.noun)

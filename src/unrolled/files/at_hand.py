@@ -33,12 +33,14 @@ WANTED = (
 @dataclass(frozen=True)
 class InMemory:
     """`X` holds inputs as a list, an array or a frame; `y` their answers, None where there are none;
-    `lengths` (N,) the true lengths of padded ones (N, T, …); `weights` (N,) what each counts, None: alike."""
+    `lengths` (N,) the true lengths of padded ones (N, T, …); `weights` (N,) what each counts, None: alike;
+    `groups` (N,) of those that stay in one part together."""
 
     X: Any
     y: Any = None
     lengths: Any = None
     weights: Any = None
+    groups: Any = None
 
     @property
     def is_frame(self) -> bool:

@@ -6,6 +6,7 @@ import polars as pl
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.columns import usual
+from unrolled.files.grouping import group_columns, names_note
 from unrolled.files.images import ENDING
 from unrolled.files.long import find_time_column
 from unrolled.files.manifest import column_of_files
@@ -36,11 +37,20 @@ def find_columns(table: Table, query: Query) -> tuple[Query, tuple[str, ...]]:
     left = [name for name in columns if name not in (*named, time)]
     targets, of_targets = _find_caption(table, query, left)
     left = [name for name in left if name not in targets]
+    of_groups = query.notes_on_groups(table, [*named, time, *targets], id)
+    names = [name for name in group_columns(table, left, id) if name in table.numeric]
+    left = [name for name in left if name not in names]
     inputs, of_inputs = _find_input(table, query, left)
     if id is not None and not targets:
         taken = inputs.image, inputs.label, *inputs.features
         targets, of_targets = _find_numbers(table, query, [name for name in left if name not in taken])
-    return replace(inputs, targets=targets, id=id, time=time), (*of_inputs, *of_targets, *of_time)
+    return replace(inputs, targets=targets, id=id, time=time), (
+        *of_inputs,
+        *of_targets,
+        *of_time,
+        *names_note(names),
+        *of_groups,
+    )
 
 
 def _check(table: Table, query: Query) -> None:

@@ -23,7 +23,7 @@ from unrolled.files.images import Pixels, read_image, spelt
 from unrolled.files.left_out import usable_rows
 from unrolled.files.limits import VALUE_BYTES, require_few
 from unrolled.files.manifest import inside, refuse_rows, written_paths
-from unrolled.files.messages import counted, listed, option
+from unrolled.files.messages import counted, listed, option, shown
 from unrolled.files.query import OPEN, Query, written
 from unrolled.files.table import Table, sources_of
 
@@ -56,15 +56,26 @@ class _File:
 
 def gathered(rows: Captioned, keys: Sequence[Any]) -> Captioned:
     """Rows of one input become one, at the place of the first; `keys` (N,) are equal where inputs are, None
-    is that of one which is like no other."""
+    is that of one which is like no other. DataError where one is of two groups."""
     groups: dict[Any, list[int]] = {}
     for number, key in enumerate(keys):
         groups.setdefault((number,) if key is None else key, []).append(number)
+    for first, *others in groups.values():
+        for other in others:
+            _check_group(rows, first, other)
     data = rows.select([group[0] for group in groups.values()])
     if rows.answers is None:
         return data
     answers = tuple(tuple(one for i in group for one in rows.answers[i]) for group in groups.values())
     return replace(data, answers=answers)
+
+
+def _check_group(rows: Captioned, first: int, other: int) -> None:
+    if rows.groups is not None and rows.groups[first] != rows.groups[other]:
+        raise DataError(
+            f"{rows.places[other]}: this input is of group {shown(rows.groups[other])}, and in "
+            f"{rows.places[first]} of {shown(rows.groups[first])}; wanted one group an input, correct one"
+        )
 
 
 def _check_alike(first: _File, other: _File) -> None:
@@ -121,6 +132,7 @@ def _file(table: Table, source: Path | pl.DataFrame, query: Query, notes: Sequen
         tuple(names),
         groups.places,
         (*table.notes, *notes, *dated.notes),
+        groups=groups.groups,
         class_column=query.label,
         targets=query.targets if query.id is not None else (),
     )

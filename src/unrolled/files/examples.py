@@ -35,6 +35,7 @@ class Examples(Generic[Input, Answer]):
     kind      of answers that a caller holds in memory, their type, see labels.py; None of all others
     left_out  by place why rows were left out
     weights   (N,) what each counts in the loss of a training; None: all alike
+    groups    (N,) what each belongs to: those of one group stay in one part of the data; None: to nothing
     """
 
     noun: ClassVar[str] = "sequence"
@@ -50,6 +51,7 @@ class Examples(Generic[Input, Answer]):
     kind: Kind | SetKind | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     weights: tuple[float, ...] | None = None
+    groups: tuple[str, ...] | None = None
 
     @property
     def is_text(self) -> bool:
@@ -73,7 +75,7 @@ class Examples(Generic[Input, Answer]):
         at = [int(i) for i in indices]
         columns: dict[str, Any] = {
             name: tuple(map(column.__getitem__, at))
-            for name in ("inputs", "answers", "names", "places", "weights")
+            for name in ("inputs", "answers", "names", "places", "weights", "groups")
             if (column := getattr(self, name)) is not None
         }
         return replace(self, **columns)
@@ -90,10 +92,12 @@ class Examples(Generic[Input, Answer]):
         return fingerprints((one,) for one in inputs)
 
     def checksum(self) -> str:
-        """SHA-256 of the inputs, the answers and the names of columns, whatever the format."""
+        """SHA-256 of the inputs, the answers, the names of columns, and the groups, whatever the format."""
         digest = hashlib.sha256()
         for part in self._content():
             digest.update(part)
+        if self.groups is not None:
+            digest.update(encoded(self.groups))
         return digest.hexdigest()
 
     def _content(self) -> Iterator[bytes]:
@@ -123,16 +127,19 @@ def encoded(values: object) -> bytes:
 
 
 def joined(several: Sequence[E]) -> E:
-    """All of them in their order, as the first one is; without answers where one has none."""
+    """All of them in their order, as the first one is; without answers, or groups, where one has none."""
     columns: dict[str, Any] = {
         name: tuple(chain.from_iterable(getattr(one, name) for one in several))
         for name in ("inputs", "names", "places")
     }
-    answers = [one.answers for one in several]
+    columns |= {name: _all_of([getattr(one, name) for one in several]) for name in ("answers", "groups")}
     return replace(
         several[0],
-        answers=None if None in answers else tuple(chain.from_iterable(each or () for each in answers)),
         notes=tuple(dict.fromkeys(chain.from_iterable(one.notes for one in several))),
         left_out=dict(chain.from_iterable(one.left_out.items() for one in several)),
         **columns,
     )
+
+
+def _all_of(several: Sequence[tuple[Any, ...] | None]) -> tuple[Any, ...] | None:
+    return None if None in several else tuple(chain.from_iterable(one or () for one in several))

@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from unrolled.files.delimited import Positions
+from unrolled.files.grouping import group_cells
 from unrolled.files.left_out import WrongRowsError
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, shown
@@ -90,6 +91,13 @@ class Groups:
             remedy = f"wanted one {noun} in all rows of a sequence, correct one"
             raise self._wrong(column, order[wrong], other, complaint, _more(wrong), remedy)
         return cells.gather(order[self.starts])
+
+    @property
+    def groups(self) -> tuple[str, ...] | None:
+        """(N,) what grouping.py keeps each together with; None where that is not asked for. DataError where
+        the rows of one have different ones."""
+        cells = group_cells(self.table)
+        return None if cells is None else tuple(self.one_each(cells.name, cells, "group"))
 
     def _wrong(
         self, column: str, rows: Positions, first: int, complaint: str, more: str, remedy: str

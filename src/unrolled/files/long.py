@@ -12,6 +12,7 @@ from unrolled.errors import DataError
 from unrolled.files.columns import IDS, usual
 from unrolled.files.date_columns import in_iso
 from unrolled.files.examples import Sequences
+from unrolled.files.grouping import group_columns, names_note
 from unrolled.files.groups import Groups
 from unrolled.files.left_out import usable_rows
 from unrolled.files.messages import listed, option, shown
@@ -24,7 +25,7 @@ _COUNTERS = ("time", "timestamp", "seconds", "step", "t")  # names of times in a
 
 def read_long(table: Table, query: Query) -> Sequences:
     """The sequences of a table, in the order of their first rows. DataError with place for what is wrong."""
-    query.only("a long table", "id", "time", "target")
+    query.only("a long table", "id", "time", "target", "group")
     table.check_header()
     query.check_roles()
     by_text, by_steps = option("text"), option("wide", "rows")
@@ -45,8 +46,11 @@ def _read(table: Table, id: str, query: Query) -> Sequences:
     numbers = table.matrix(features)
     answers = None if target is None else _answers(groups, target, query)
     inputs = groups.by_time(time).split(numbers.values)
-    notes += [*of_time, *dated.notes, *of_target, *of_features, *numbers.notes]
-    return Sequences(inputs, features, answers, groups.names, groups.places, tuple(notes))
+    of_groups = query.notes_on_groups(table, [id, time, target], id)
+    notes += [*of_time, *dated.notes, *of_target, *of_features, *of_groups, *numbers.notes]
+    return Sequences(
+        inputs, features, answers, groups.names, groups.places, tuple(notes), groups=groups.groups
+    )
 
 
 def _answers(groups: Groups, target: str, query: Query) -> tuple[str, ...] | None:
@@ -82,19 +86,22 @@ def find_time_column(
 def find_features(
     table: Table, query: Query, taken: Sequence[str | None]
 ) -> tuple[tuple[str, ...], list[str]]:
-    """Those named, else all columns of numbers that have no other part."""
+    """Those named, else all columns of numbers that have no other part, and whose numbers are no names; the
+    first that is `taken` is that of the ids."""
     if query.features:
         return query.features, []
     left = [column for column in table.frame.columns if column not in taken]
     if query.known and set(query.known) <= set(left):
         return query.known, []
-    features = [column for column in left if column in table.numeric]
+    named = group_columns(table, left, taken[0])
+    features = [column for column in left if column in table.numeric and column not in named]
     if not features:
         raise DataError(
             f"{table.name}: no column of numbers is left to be a feature; the columns are "
             f"{listed(table.frame.columns)}; name those with {option('features')}, or with {option('text')} "
             "the column of texts"
         )
-    others = [column for column in left if column not in features]
+    others = [column for column in left if column not in table.numeric]
     left_out = [f"left out, not of numbers: {listed(others)}"] if others else []
-    return tuple(features), [f"features: {listed(features)}", *left_out]
+    names = names_note([column for column in named if column in table.numeric])
+    return tuple(features), [f"features: {listed(features)}", *left_out, *names]

@@ -17,6 +17,7 @@ from unrolled.errors import DataError
 from unrolled.files.columns import usual
 from unrolled.files.examples import Sequences
 from unrolled.files.formats import RECORDINGS
+from unrolled.files.grouping import row_groups
 from unrolled.files.left_out import WrongRowsError, or_skip_wrong, usable_rows, without_remedy
 from unrolled.files.messages import listed, shown
 from unrolled.files.query import Query, rows_answered, written
@@ -83,7 +84,7 @@ def read_manifest(table: Table, folder: Path | None, query: Query) -> Sequences:
 
     DataError with the line for what is wrong with a row or its recording.
     """
-    query.only("a list of recordings", "id", "target")
+    query.only("a list of recordings", "id", "target", "group")
     data, why = usable_rows(table, query.skip_wrong, lambda rows: _read(rows, folder, query))
     return replace(data, left_out=why | dict(data.left_out))
 
@@ -106,6 +107,7 @@ def _read(table: Table, folder: Path | None, query: Query) -> Sequences:
         raise DataError(f"{table.places[0]}: {recordings.short[0]}; give longer recordings, or lower it")
     inputs, short = tuple(recordings.inputs[row] for row in rows), recordings.short
     names, places, notes = ids or tuple(cells), table.places, [*notes, *recordings.notes()]
+    groups = row_groups(table)
     return Sequences(
         inputs,
         query.audio.names,
@@ -115,6 +117,7 @@ def _read(table: Table, folder: Path | None, query: Query) -> Sequences:
         tuple(notes),
         recordings.rate_hz,
         left_out={places[row]: reason for row, reason in short.items()},
+        groups=None if groups is None else tuple(groups[row] for row in rows),
     )
 
 

@@ -28,6 +28,7 @@ from unrolled.files import formats
 from unrolled.files.columns import usual
 from unrolled.files.delimited import read_delimited
 from unrolled.files.examples import Examples, encoded, joined
+from unrolled.files.grouping import row_groups
 from unrolled.files.left_out import WrongLineError, offering_to_skip, or_skip_wrong, usable_rows
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, listed, option, shown
@@ -161,7 +162,8 @@ def _is_header(query: Query, names: Sequence[str]) -> bool:
     """Whether the first line of a table says what its columns are."""
     if query.no_header:
         return False
-    named = [name for name in (query.source, query.target) if name is not None]
+    group = query.group if query.grouped else None
+    named = [name for name in (query.source, query.target, group) if name is not None]
     if named:
         return any(name in names or not name.isdecimal() for name in named)
     if len(names) == 2 and len(set(names)) == 2 and all(name.casefold() in _LANGUAGES for name in names):
@@ -200,13 +202,14 @@ def _numbers(width: int) -> list[str]:
 
 
 def _of_table(table: Table, query: Query) -> Pairs:
+    table = query.with_groups(table)
     source, target = _columns(table, query)
     require_few(table.name, counted(table.frame.height, "pair"), 0, sequences=table.frame.height)
-    pairs, why = usable_rows(table, query.skip_wrong, lambda rows: _rows(rows, source, target))
+    pairs, why = usable_rows(table, query.skip_wrong, lambda rows: _rows(rows, source, target, query))
     return replace(pairs, left_out=why)
 
 
-def _rows(table: Table, source: str, target: str | None) -> Pairs:
+def _rows(table: Table, source: str, target: str | None, query: Query) -> Pairs:
     sources = _texts(table, source, "source")
     targets = None if target is None else _texts(table, target, "target")
     header = table.lines is None or table.frame.columns != _numbers(table.frame.width)
@@ -216,7 +219,9 @@ def _rows(table: Table, source: str, target: str | None) -> Pairs:
         if name is not None
     ]
     note = ", ".join(sides) + ("" if header else "; the first line is a pair, no header")
-    return _pairs(sources, targets, table.places, *table.notes, note, named=True)
+    notes = (*table.notes, note, *query.notes_on_groups(table, [source, target]))
+    pairs = _pairs(sources, targets, table.places, *notes, named=True)
+    return replace(pairs, groups=row_groups(table))
 
 
 def _columns(table: Table, query: Query) -> tuple[str, str | None]:

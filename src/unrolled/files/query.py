@@ -9,7 +9,8 @@ import polars as pl
 
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.cells import MISSING
-from unrolled.files.columns import usual
+from unrolled.files.columns import names_group, usual
+from unrolled.files.grouping import group_columns, split_note, taken_out
 from unrolled.files.ids import JOINT, id_columns
 from unrolled.files.images import Size
 from unrolled.files.label_sets import as_text
@@ -38,6 +39,8 @@ class Query:
     features       of numbers to keep, in this order; () keeps all. `known`: those that a model reads, taken
                    where none are named and a table has all of these
     text           of texts, or of words that are tagged
+    group          of groups, each of which stays in one part of the data (grouping.py), also several. Of
+                   CoNLL the name of a comment
     source         of the texts that a pair begins with
     image          of paths of pictures; `label` of the classes beside, or in place of, numbers
     past, future   of covariates of series: known up to the last target, and beyond it; `static`: of one value
@@ -53,6 +56,7 @@ class Query:
     channels, size how pictures are read; `alike` False: they may have several sizes, the caller looks
     gaps           whether steps and cells of series may be missing, which are NaN then
     skip           whether series that cannot be used are left out, where there are several
+    fitted         whether a trained model asks, whose data may lack groups
     skip_wrong     whether rows that cannot be used are left out; None where that is no option
     no_header      the first line of a table is a row, and columns are named by their numbers from 1
     missing        words that say that there is no answer, or no number beside the usual words for that; where
@@ -76,6 +80,7 @@ class Query:
     features: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     text: str | None = None
+    group: str | None = None
     source: str | None = None
     image: str | None = None
     label: str | None = None
@@ -96,6 +101,7 @@ class Query:
     alike: bool = True
     gaps: bool = False
     skip: bool = False
+    fitted: bool = False
     skip_wrong: bool | None = None
     no_header: bool = False
     missing: tuple[str, ...] = MISSING
@@ -149,7 +155,35 @@ class Query:
             header, lists = header and not self.no_header, self.usual_targets if self.multi_label else ()
             lists = (self.target,) if self.multi_label and self.target else lists
             skip = bool(self.skip_wrong)
-            return open_table(source, self.decimal, header, skip, lists, self.encoding, self.missing)
+            table = open_table(source, self.decimal, header, skip, lists, self.encoding, self.missing)
+        return self.with_groups(table)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether groups must be there."""
+        return self.group is not None and not self.fitted
+
+    def with_groups(self, table: Table) -> Table:
+        """The table with its groups beside it, where some are asked for. ConfigError where their column is
+        that of the answers."""
+        if self.group is None or table.groups is not None:
+            return table
+        if self.group in (self.target, *self.targets):
+            raise ConfigError(
+                f"column {shown(self.group)} is named as target and again as group; name it once"
+            )
+        parts = () if self.id is None else id_columns(self.id, table.frame.columns)
+        return taken_out(table, self.group, self.grouped, {*parts, *(column for column, _ in self.named)})
+
+    def notes_on_groups(self, table: Table, taken: Sequence[str | None], id: str | None = None) -> list[str]:
+        """What to say of columns that are not `taken` and look like groups, where none are asked for. `id` as
+        of group_columns."""
+        if self.group is not None or not self.answers:
+            return []
+        parts = () if self.id is None else id_columns(self.id, ())
+        names = [part for part in parts if len(parts) > 1 and names_group(part)]
+        left = [column for column in table.frame.columns if column not in taken]
+        return split_note([*names, *group_columns(table, left, id)])
 
     def _with_names(self, table: Table) -> Table:
         """Where `id` names several columns (ids.py), a table with one of that name, and without those that
@@ -184,7 +218,7 @@ class Query:
 
     def only(self, kind: str, *taken: str) -> None:
         """Raises ConfigError where a column is named that the source, a `kind`, cannot have."""
-        for name in ("id", "time", "target", "text", "labels"):
+        for name in ("id", "time", "target", "text", "labels", *(["group"] if self.grouped else [])):
             value = getattr(self, name)
             if value is not None and name not in taken:
                 known = f"takes {listed(taken)}" if taken else "has no columns to name"
@@ -349,5 +383,6 @@ def rows_answered(
     where none is missing, and notes."""
     target, notes = find_target(table, query, [column, query.id])
     answers = None if target is None else written_answers(table, target, query, "an answer")
+    notes += query.notes_on_groups(table, [column, query.id, target])
     ids = None if query.id is None else tuple(written(table, query.id, f"the name of a {noun}"))
     return ids, None if answers is None else tuple(answers), notes

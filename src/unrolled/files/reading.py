@@ -113,7 +113,7 @@ def _read(source: Path | pl.DataFrame, query: Query) -> _File:
 
 def _lines(kind: str, sample: Sequence[str], query: Query) -> Lines | None:
     """How the lines of a file are divided, where it is one of lines and no columns of a table are named."""
-    named = query.named or query.no_header or query.wide or query.transcripts
+    named = query.named or query.grouped or query.no_header or query.wide or query.transcripts
     unlabelled = query.multi_label and kind == formats.TEXT  # the first line may have no label
     if kind == formats.FASTTEXT or (unlabelled and any(line.startswith(formats.LABEL) for line in sample)):
         return FASTTEXT
@@ -136,7 +136,7 @@ def _is_of_ucr(sample: Sequence[str], query: Query) -> bool:
     columns = [column for column, role in query.named if role != "target"]
     fields = sample[0].removeprefix("\ufeff").rstrip("\r").split("\t")
     wide = len(fields) > LEAST_STEPS and all(one.lower() == "nan" or is_value(one) for one in fields)
-    return wide and not columns and not query.no_header
+    return wide and not (columns or query.grouped or query.no_header)
 
 
 def _read_table(table: Table, folder: Path | None, query: Query) -> _File:

@@ -57,7 +57,8 @@ class Table:
     is not read; `left_out`: by place why rows were left out before. `headed`: whether the first line of a
     text was taken for names. `missing`: words that say in columns of numbers that there is none, beside the
     usual ones; `lenient`: what is no number is missing too. `lists`: columns that held series in fields,
-    which are rows now, and `sequences`, the column that tells which rows are of one.
+    which are rows now, and `sequences`, the column that tells which rows are of one. `groups` (rows,): the
+    column that tells which stay in one part of the data (grouping.py), null where a row lacks it.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Table:
     lenient: bool = False
     lists: tuple[str, ...] = ()
     sequences: str | None = None
+    groups: pl.Series | None = None
 
     def named(self) -> "Table":
         """Without a first column that has no name and numbers the rows, which other tools add to what they
@@ -112,7 +114,9 @@ class Table:
                 | ids.is_in(ids.filter(pl.Series(rows)).drop_nulls().implode()).fill_null(False).to_numpy()
             )
         lines, unit = (np.arange(1, len(rows) + 1), "row") if self.lines is None else (self.lines, self.unit)
-        return replace(self, frame=self.frame.filter(pl.Series(~rows)), lines=lines[~rows], unit=unit)
+        kept = pl.Series(~rows)
+        groups = None if self.groups is None else self.groups.filter(kept)
+        return replace(self, frame=self.frame.filter(kept), lines=lines[~rows], unit=unit, groups=groups)
 
     def unfolded(self, id: str | None, columns: Sequence[str] = ()) -> "Table":
         """With a row for each value of the series that stand in fields, of those of `columns` alone where
@@ -147,9 +151,11 @@ class Table:
             again = ~frame[id].is_first_distinct()
             self.refuse(id, again, "the sequence {} stands in a row before", "give each a name of its own")
         lines, unit = (rows + 1, "row") if self.lines is None else (self.lines, self.unit)
-        frame = frame.explode(lists)
-        lines = np.repeat(lines, lengths[:, 0])
-        return replace(self, frame=frame, lines=lines, unit=unit, lists=lists, sequences=id)
+        frame, each = frame.explode(lists), np.repeat(rows, lengths[:, 0])
+        groups = None if self.groups is None else self.groups.gather(each)
+        return replace(
+            self, frame=frame, lines=lines[each], unit=unit, lists=lists, sequences=id, groups=groups
+        )
 
     @property
     def places(self) -> tuple[str, ...]:

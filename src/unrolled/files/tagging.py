@@ -16,6 +16,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files import formats
 from unrolled.files.columns import IDS, usual
 from unrolled.files.conll import columns_of, read_conll, read_conllu, read_words
+from unrolled.files.conll_groups import grouped
 from unrolled.files.date_columns import in_iso
 from unrolled.files.examples import joined
 from unrolled.files.groups import Groups
@@ -63,6 +64,11 @@ def _read(source: Path | pl.DataFrame, query: Query) -> Tagged:
             f"{option(columns[0])} names a column of a table, and {name} is none; name the column of tags "
             f"with {option('column')}"
         )
+    sentences = _read_conll(name, data, kind, query)
+    return sentences if query.group is None else grouped(sentences, name, data, query.group, query.grouped)
+
+
+def _read_conll(name: str, data: bytes, kind: str, query: Query) -> Tagged:
     if kind == formats.CONLLU:
         return read_conllu(name, data, query.column, query.answers)
     wrong: dict[str, str] | None = {} if query.skip_wrong else None
@@ -121,6 +127,7 @@ def _rows(table: Table, id: str, word: str | None, query: Query) -> Tagged:
     target, of_target = find_target(table, query, [id, time, word, *query.features])
     dated = in_iso(table, time, query.date_format)
     notes += [*dated.notes, f"sequences: column {shown(id)}", *of_target]
+    notes += query.notes_on_groups(table, [id, time, target, word], id)
     groups = Groups.of(dated.table, id)
     in_order = groups.by_time(time)
     if word is None:
@@ -140,7 +147,9 @@ def _rows(table: Table, id: str, word: str | None, query: Query) -> Tagged:
     if tags is not None and not tags.has_nulls():  # where none is required one may be missing
         answers = tuple(map(tuple, in_order.split(tags.to_numpy())))
     notes = [*table.notes, *notes]
-    return Tagged(inputs, features, answers, in_order.names, in_order.places, tuple(notes))
+    return Tagged(
+        inputs, features, answers, in_order.names, in_order.places, tuple(notes), groups=groups.groups
+    )
 
 
 def _words(table: Table, column: str) -> NDArray[Any]:

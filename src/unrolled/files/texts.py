@@ -5,6 +5,7 @@ from dataclasses import replace
 from unrolled.errors import DataError
 from unrolled.files.columns import TEXTS, usual
 from unrolled.files.examples import Sequences
+from unrolled.files.grouping import row_groups
 from unrolled.files.left_out import usable_rows
 from unrolled.files.limits import require_few
 from unrolled.files.messages import counted, listed, option, shown
@@ -15,7 +16,7 @@ from unrolled.files.table import Table
 def read_texts(table: Table, query: Query) -> Sequences:
     """The texts as they stand, named by the id column or the number of their row. DataError with place for
     what is wrong."""
-    query.only("a table of texts", "id", "target", "text")
+    query.only("a table of texts", "id", "target", "text", "group")
     table.check_header()
     data, why = usable_rows(table, query.skip_wrong, lambda rows: _read(rows, query))
     return replace(data, left_out=why)
@@ -40,4 +41,4 @@ def _read(table: Table, query: Query) -> Sequences:
     names = ids or tuple(str(row) for row in range(1, len(cells) + 1))
     if query.text is None:
         notes = [f"text: column {shown(column)}", *notes]
-    return Sequences(tuple(cells), (), answers, names, table.places, tuple(notes))
+    return Sequences(tuple(cells), (), answers, names, table.places, tuple(notes), groups=row_groups(table))

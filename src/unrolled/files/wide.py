@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 
 from unrolled.errors import DataError
-from unrolled.files.columns import IDS, usual
+from unrolled.files.columns import IDS, names_group, usual
 from unrolled.files.examples import Sequences
+from unrolled.files.grouping import row_groups
 from unrolled.files.layouts import VALUE
 from unrolled.files.left_out import usable_rows
 from unrolled.files.limits import require_few
@@ -30,19 +31,20 @@ from unrolled.files.table import Table
 def read_wide(table: Table, query: Query) -> Sequences:
     """The series of the rows, named by the id column or the numbers of their rows. DataError with place for
     what is wrong."""
-    query.only("a wide table", "id", "target")
+    query.only("a wide table", "id", "target", "group")
     table.check_header()
     query.check_roles()
     id = query.id or usual(table.frame.columns, IDS)
     target, notes = _target(table, query, id)
     columns = [column for column in table.frame.columns if column not in (id, target)]
-    steps = [column for column in columns if column in table.step_columns]
+    steps = [column for column in columns if column in table.step_columns and not names_group(column)]
     if not steps:
         raise DataError(f"{table.name}: no column of numbers is left; wanted one for each step")
     span = f"{shown(steps[0])} to {shown(steps[-1])}"
     notes = [f"series: a row each, its steps the columns {span}", *notes]
-    if unread := [column for column in columns if column not in table.step_columns]:
-        notes.append(f"left out, not of numbers: {listed(unread)}")
+    if unread := [column for column in columns if column not in steps]:
+        notes.append(f"left out, no steps: {listed(unread)}")
+    notes += query.notes_on_groups(table, [id, target])
 
     def read(rows: Table) -> Sequences:
         return _series(rows, steps, id, target, query)
@@ -63,7 +65,13 @@ def _series(table: Table, steps: list[str], id: str | None, target: str | None, 
     if id is not None:
         names = tuple(written(table, id, "the name of a series"))
     return Sequences(
-        inputs, (VALUE,), None if answers is None else tuple(answers), names, table.places, numbers.notes
+        inputs,
+        (VALUE,),
+        None if answers is None else tuple(answers),
+        names,
+        table.places,
+        numbers.notes,
+        groups=row_groups(table),
     )
 
 

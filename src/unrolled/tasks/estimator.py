@@ -84,6 +84,7 @@ class Estimator(Trained[C, D, K, N]):
         *,
         lengths: Any = None,
         sample_weight: Any = None,
+        groups: Any = None,
         validation: Source = None,
         test: Source = None,
         out: str | Path | None = None,
@@ -92,7 +93,8 @@ class Estimator(Trained[C, D, K, N]):
     ) -> Self:
         """Trains on files or on what is given in their place (None: those that the configuration names), see
         files/at_hand.py: `y` are the answers to X in memory, `lengths` the true ones where it is padded,
-        `sample_weight` (N,) what each sequence counts in the loss, of tasks with one answer for each.
+        `sample_weight` (N,) what each sequence counts in the loss, of tasks with one answer for each;
+        `groups` (N,) name what each is of: those of one group stay in one part of the data.
         `validation` and `test` are sources of their own, in memory (X, y) or (X, y, lengths); without, shares
         of X are. With `out`, writes a run folder as it goes; `resume` goes on with an interrupted one, whose
         options it takes.
@@ -113,6 +115,7 @@ class Estimator(Trained[C, D, K, N]):
                 config, self._start = started(type(self), config)
             untrained = type(self)(self._options)  # what an older model reads does not count
             train = self._weighted(untrained._source(X, y, lengths), sample_weight)
+            train = self._grouped(train, groups)
             parts = train, *map(untrained._source, (validation, test))
             config, sources = named_sources(self._config_for(config, parts[0]), self.task, *parts)
             if self._start is not None:
@@ -152,6 +155,19 @@ class Estimator(Trained[C, D, K, N]):
                 "leave sample_weight out"
             )
         return replace(source, weights=weights)
+
+    def _grouped(self, source: Any, groups: Any) -> Any:
+        """What was handed over, with groups where there are any. ConfigError where they fit nothing."""
+        if groups is None:
+            return source
+        if not self.groups_examples:
+            raise ConfigError(f"task '{self.task}' does not split its data by groups; leave groups out")
+        if not isinstance(source, at_hand.InMemory):
+            raise ConfigError(
+                "groups go with X and y in memory; of a file or a table name their column "
+                f"({option('group', 'subject')})"
+            )
+        return replace(source, groups=groups)
 
     def _plan(self, config: C, data: D) -> Plan[C, D, K, N]:
         start = self._start

@@ -39,7 +39,7 @@ Network = AnyNetwork[Pooled]
 class SequencesConfig(NumbersConfig):
     """Which files are read, what of them, and how they are split."""
 
-    in_short: ClassVar[tuple[str, ...]] = ("id", "target", "text", "test_files")
+    in_short: ClassVar[tuple[str, ...]] = ("id", "target", "group", "test_files")
     changeable: ClassVar[tuple[str, ...]] = ("wide", "text", "labels")
 
     wide: Literal["rows"] | None = Field(

@@ -137,7 +137,7 @@ class LanguageModel(SplitEstimator[LanguageConfig, Text, Codec, Network]):
     reads_numbers, reads_texts = False, True
     loss_name = "nats of a token"
     exponential = "perplexity"
-    seen_class = SeenText
+    seen_class, groups_examples = SeenText, False
 
     def frame(self, X: Source = None) -> pl.DataFrame:
         """How likely each line is, alone: what follows a line end and the state that a text begins with.

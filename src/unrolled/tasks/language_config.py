@@ -160,6 +160,11 @@ class LanguageConfig(Section):
             raise ValueError(
                 f"language draws no parts, the text is cut in order; leave {option('split_seed')} out"
             )
+        if self.data.group is not None:
+            raise ValueError(
+                f"language draws no parts, the text is cut in order; leave {option('group')} out, and "
+                f"name the texts of others with {option('test_files')}"
+            )
         if self.model.vectors is not None and self.data.tokens not in ("words", "spaced-words"):
             raise ValueError(
                 f"{option('vectors')} is for words; set {option('tokens', 'words')}, or leave "

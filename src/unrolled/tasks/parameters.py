@@ -26,6 +26,8 @@ class Parameters(ABC, Generic[C]):
     takes_answers: ClassVar[bool] = True
     # Whether `fit` takes what each example counts in the loss.
     weighs: ClassVar[bool] = False
+    # Whether it splits its data by groups, where it is given some.
+    groups_examples: ClassVar[bool] = False
     # Whether X may be an array (N, T), or texts.
     reads_numbers: ClassVar[bool] = True
     reads_texts: ClassVar[bool] = False

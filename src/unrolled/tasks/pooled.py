@@ -191,8 +191,12 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         return InMemory(frame.to_numpy(), getattr(source, "y", None))
 
     def _is_wide(self, frame: pl.DataFrame) -> bool:
-        named = self._options.data.query().named
-        return not named and usual(frame.columns, IDS) is None and all(d.is_numeric() for d in frame.dtypes)
+        query = self._options.data.query()
+        return (
+            not (query.named or query.group)
+            and usual(frame.columns, IDS) is None
+            and all(d.is_numeric() for d in frame.dtypes)
+        )
 
     def _are_files(self, texts: Sequence[str]) -> bool:
         """Of recordings: those that the model reads, or that end so."""
@@ -229,6 +233,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
             getattr(inputs, "rate_hz", None),
             classes=tuple(getattr(self.codec, "classes", ())),
             lines=isinstance(inputs, TextInputs) and not answers,
+            fitted=True,
         )
 
     def notices(self, data: Source = None) -> list[str]:

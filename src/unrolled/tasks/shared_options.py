@@ -73,6 +73,7 @@ class SplitConfig(Section):
         "split_seed",
         "sha256",
         "encoding",
+        "group",
     )
 
     files: Names = Field(default=(), description="files to train on")
@@ -101,6 +102,11 @@ class SplitConfig(Section):
         description="number that the choice of these parts follows from; another one trains and judges on "
         "other examples",
     )
+    group: str | None = Field(
+        default=None,
+        description="column of persons, machines or days, or several: machine,day; what is of one stays in "
+        "one part, so that the figures are those of new ones; it is no feature",
+    )
     sha256: str | None = Field(
         default=None,
         pattern="^[0-9a-f]{64}$",
@@ -117,7 +123,7 @@ class SplitConfig(Section):
 class NumbersConfig(SplitConfig):
     """Which files of numbers and recordings are read, what of them, and how they are split."""
 
-    in_short: ClassVar[tuple[str, ...]] = ("id", "target", "test_files")
+    in_short: ClassVar[tuple[str, ...]] = ("id", "target", "group", "test_files")
     changeable: ClassVar[tuple[str, ...]] = (
         "id",
         "time",

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import polars as pl
 from torch import nn
@@ -14,11 +14,13 @@ from torch import nn
 from unrolled.batching.splits import Parts as Indices
 from unrolled.batching.splits import by_sequence
 from unrolled.errors import ConfigError, DataError, UnrolledError
+from unrolled.files import arrays
 from unrolled.files.at_hand import InMemory
 from unrolled.files.labels import Kind
 from unrolled.files.left_out import told_rows
 from unrolled.files.messages import counted, option
 from unrolled.files.recordings import NOTE as HEARD
+from unrolled.tasks import groups
 from unrolled.tasks.estimator import Estimator
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.seen import SeenExamples, nothing_new, seen_sentences, validated_on_known
@@ -44,7 +46,8 @@ K = TypeVar("K", bound=Codec)
 N = TypeVar("N", bound=nn.Module)
 T = TypeVar("T")
 
-Shares = tuple[float, float, int]  # of the validation and of the test part, and what the draw follows from
+# Of the validation and of the test part, what the draw follows from, and the groups, if any, that stay whole.
+Shares = tuple[float, float, int, Sequence[str] | None]
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
     """An estimator of such a task: it says how one source is read and how a part is judged."""
 
     seen_class: ClassVar[type[Any]] = SeenExamples
+    groups_examples = True
     # Of what was read last to be judged or answered: which files, how, notes on them, and what was left out.
     _told: tuple[Any, tuple[str, ...], Mapping[str, str]] = (None, (), {})
 
@@ -160,14 +164,16 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         if not keep_seen and not len(new):
             raise nothing_new(noun, 0, len(examples), f"{noun}s")
         judged = "the data given" if splits is None else "the test part"
-        about = {"judged": judged, "seen": known, "left_out": 0 if keep_seen else known}
+        about: dict[str, Any] = {"judged": judged, "seen": known, "left_out": 0 if keep_seen else known}
+        about |= {} if splits is None else groups.about(self.config.data, splits)
         evaluation = self._judge(examples if keep_seen else new, about)
         left_out = told_rows(_left_out_of(examples)) if splits is None else ()
         heard = _heard(getattr(examples, "notes", ())) if splits is None else []
         blind = splits is None and not len(seen.prints)  # classes that are captioned, a text of a few words
         sentence = [f"which {noun}s training held is not known: all are judged"] if blind else []
         seen_before = seen_sentences(noun, known, len(examples), keep_seen)
-        return evaluation.telling([*seen_before, *sentence, *heard, *left_out])
+        new_groups = [] if splits is None else groups.sentences(self.config.data, splits)
+        return evaluation.telling([*seen_before, *sentence, *heard, *new_groups, *left_out])
 
     def notices(self, data: Source = None) -> list[str]:
         """What was left out, and what is odd about recordings."""
@@ -190,7 +196,8 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         return left_out_frame(self._splits().left_out if data is None else _left_out_of(self._data_for(data)))
 
     def _notes_of(self, config: C, data: Splits[D]) -> tuple[str, ...]:
-        return tuple(told_rows(data.left_out))
+        options: Any = config
+        return (*told_rows(data.left_out), *groups.notes(options.data, data))
 
     def _left_out(self) -> Mapping[str, str]:
         return {} if self._data is None else self._data.left_out
@@ -230,6 +237,8 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         if not isinstance(source, InMemory):
             return read(source, answers)
         data = read(source.X, False) if source.is_frame else self._of_arrays(source.X, source.lengths)
+        if source.groups is not None:
+            data = arrays.grouped(cast(Any, data), source.groups)
         return data if source.y is None else self._with_answers(data, source.y, like)
 
     @property
@@ -267,7 +276,8 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
             for source in (sources.validation, sources.test)
         )
         shares = (data.validation if validation is None else 0, data.test if test is None else 0)
-        train, validation_part, test_part = self._cut(config, read, (*shares, data.split_seed))
+        drawn = (*shares, data.split_seed, groups.groups_of(data, read))
+        train, validation_part, test_part = self._cut(config, read, drawn)
         splits = Splits(
             train,
             validation_part if validation is None else validation,

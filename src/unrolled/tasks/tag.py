@@ -177,7 +177,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
 
     def _read_new(self, data: Source, answers: bool = True) -> Tagged:
         features, layout = getattr(self.codec.inputs, "features", ()), self.codec.layout
-        query = self.config.data.query(answers=answers, known=features, layout=layout)
+        query = self.config.data.query(answers=answers, known=features, layout=layout, fitted=True)
         sequences = read_tagged(data, query if answers else replace(query, column=None))
         if answers:
             self.codec.require_layout(sequences)

@@ -40,7 +40,7 @@ from unrolled.tasks.symbol_dropout import CharacterDropout, SymbolDropoutConfig
 class TagData(SplitConfig):
     """Which files are read, what of them, and how they are split."""
 
-    in_short: ClassVar[tuple[str, ...]] = ("column", "target", "validation_files", "test_files")
+    in_short: ClassVar[tuple[str, ...]] = ("column", "target", "group", "validation_files", "test_files")
     changeable: ClassVar[tuple[str, ...]] = (
         *("id", "time", "target", "text", "no_header", "missing", "skip_wrong"),
     )

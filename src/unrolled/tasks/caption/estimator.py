@@ -121,7 +121,7 @@ class Captioner(SplitEstimator[CaptionConfig, Captioned, Codec, Network]):
     def _read_new(self, data: Source, answers: bool = True) -> Captioned:
         known: Any = self.codec.inputs
         query = self.config.data.query(
-            features=known.features, label=known.class_column, answers=answers, alike=False
+            features=known.features, label=known.class_column, answers=answers, alike=False, fitted=True
         )  # the codec knows the size of pictures
         targets = getattr(self.codec.answers, "columns", ())
         return read_captioned(data, replace(query, targets=targets) if targets else query)

@@ -23,7 +23,7 @@ from unrolled.training.config import NO_LIMIT, BatchSize
 class TranscribeData(NumbersConfig):
     """Which files are read, what of them, and how they are split."""
 
-    in_short: ClassVar[tuple[str, ...]] = ("target", "tokens", "test_files")
+    in_short: ClassVar[tuple[str, ...]] = ("target", "tokens", "group", "test_files")
 
     tokens: Literal["characters", "words", "symbols"] = Field(
         default="characters",

@@ -123,7 +123,9 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
 
     def _read_new(self, data: Source, answers: bool = True) -> Sequences:
         inputs = self.codec.inputs
-        return read(self.config.data, data, answers, inputs.features, inputs.rate_hz, transcripts=True)
+        return read(
+            self.config.data, data, answers, inputs.features, inputs.rate_hz, transcripts=True, fitted=True
+        )
 
     def _split(self, config: TranscribeConfig, data: Sequences, shares: Shares) -> splits.Parts:
         """By lot, so that every label is in every part as far as possible."""

@@ -6,6 +6,7 @@ has the same bits alone and in any batch. What is drawn follows from sample_seed
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from unrolled.files import arrays
 from unrolled.files.labels import Kind
 from unrolled.files.messages import counted, option, shown
 from unrolled.files.pairs import Pairs, read_pairs
+from unrolled.files.query import Query
 from unrolled.plots import figures
 from unrolled.plots.attention import MOST, Read, attention
 from unrolled.tasks import text_selection, unseen
@@ -118,8 +120,10 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         return [*left_out, odd]
 
     def _read_source(self, config: TranslateConfig, source: Source, answers: bool = True) -> Pairs:
-        o = config.data
-        return read_pairs(source, o.query(source=o.source_column, target=o.target_column, answers=answers))
+        return read_pairs(source, _query(config, answers))
+
+    def _read_new(self, data: Source, answers: bool = True) -> Pairs:
+        return read_pairs(data, replace(_query(self.config, answers), fitted=True))
 
     def _source(self, X: Source, y: Any = None, lengths: Any = None) -> Any:
         if y is None and _are_pairs(X):
@@ -134,7 +138,10 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
         return arrays.paired_with(data, y)
 
     def _split(self, config: TranslateConfig, data: Pairs, shares: Shares) -> splits.Parts:
-        """By lot, all pairs of a source in one part, however many blanks stand between its words."""
+        """By lot, all pairs of a source in one part, however many blanks stand between its words; or all of a
+        group, in which sources of others may stand too."""
+        if shares[-1] is not None:
+            return super()._split(config, data, shares)
         same: dict[str, list[int]] = {}
         for source, pairs in data.grouped().items():
             same.setdefault(" ".join(source.split()), []).extend(pairs)
@@ -242,6 +249,11 @@ class Translator(SplitEstimator[TranslateConfig, Pairs, TranslateCodec, Network]
             if unknown is not None:
                 counts[f"unknown_{side}_symbols"] = int(sum((row == unknown).sum() for row in rows))
         return counts
+
+
+def _query(config: TranslateConfig, answers: bool) -> Query:
+    o = config.data
+    return o.query(source=o.source_column, target=o.target_column, answers=answers)
 
 
 def _are_pairs(X: Any) -> bool:
