@@ -20,6 +20,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.files.category_columns import Texts, read_columns
 from unrolled.files.columns import IDS, usual
 from unrolled.files.date_columns import Dated, in_iso
+from unrolled.files.grouping import row_groups
 from unrolled.files.groups import Groups
 from unrolled.files.left_out import WrongRowsError, joined_reasons, usable_rows
 from unrolled.files.messages import counted, listed, option, shown
@@ -77,13 +78,17 @@ def _long(table: Table, query: Query) -> Laid:
     columns = (*roles.numbers, *roles.static)
     numbers, texts = read_columns(table, columns, roles)
     each, fixed = np.split(numbers.values, [len(roles.numbers)], axis=1)
-    rows = {plain_name(Path(table.name)).stem: np.arange(table.frame.height)}
-    if roles.id is not None:
-        groups = Groups.by(table, _step_names(table, roles, roles.id))
+    stem, together = plain_name(Path(table.name)).stem, dict[str, str]()
+    rows = {stem: np.arange(table.frame.height)}
+    if roles.id is not None or table.groups is not None:
+        alone = pl.repeat(stem, table.frame.height, dtype=pl.String, eager=True)
+        groups = Groups.by(table, alone if roles.id is None else _step_names(table, roles, roles.id))
         rows = dict(zip(groups.names, groups.split(np.arange(table.frame.height)), strict=True))
+        together = dict(zip(groups.names, groups.groups or (), strict=False))
     static = {name: _static(table, roles, name, at, fixed[at]) for name, at in rows.items()}
     values = {name: each[at] for name, at in rows.items()}
-    return _laid(dated, roles, rows, values, static, texts, numbers, notes)
+    laid = _laid(dated, roles, rows, values, static, texts, numbers, notes)
+    return replace(laid, origin=replace(laid.origin, groups=together))
 
 
 def _columns(table: Table, query: Query) -> Laid:
@@ -98,6 +103,11 @@ def _columns(table: Table, query: Query) -> Laid:
         raise ConfigError(
             f"{option('static')}: with {wide} covariates are those of all series, and "
             f"{listed(query.static)} would tell none apart; leave it out"
+        )
+    if query.grouped:
+        raise ConfigError(
+            f"{option('group')}: with {option('wide', 'columns')} no column tells of which group a series "
+            "is; write the series one below the other"
         )
     table = _with_all_steps(table, roles)
     dated = in_iso(table, roles.time, query.date_format)
@@ -139,7 +149,9 @@ def _rows(table: Table, query: Query) -> Laid:
         name: _static(table, roles, name, np.array([row]), fixed.values[row : row + 1])
         for row, name in enumerate(names)
     }
-    return _laid(dated, roles, rows, values, static, texts, numbers, notes)
+    laid = _laid(dated, roles, rows, values, static, texts, numbers, notes)
+    together = dict(zip(names, row_groups(table) or (), strict=False))
+    return replace(laid, origin=replace(laid.origin, groups=together))
 
 
 def _with_all_steps(table: Table, roles: Query) -> Table:
@@ -157,7 +169,11 @@ def _with_all_steps(table: Table, roles: Query) -> Table:
     blank = table.frame.clear(len(odd))
     lines = np.concatenate([table.lines, odd])
     order = np.argsort(lines, kind="stable")
-    return replace(table, frame=pl.concat([table.frame, blank])[order], lines=lines[order])
+    groups = table.groups
+    if groups is not None:
+        groups = pl.concat([groups, groups.clear(len(odd))])[order].forward_fill().backward_fill()
+    frame = pl.concat([table.frame, blank])[order]
+    return replace(table, frame=frame, lines=lines[order], groups=groups)
 
 
 def _static(table: Table, roles: Query, name: str, rows: Positions, values: Values) -> Values:

@@ -7,7 +7,7 @@ regular steps of whole days, else those of UTC.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,8 @@ MOST_SET_BACK = 3600 * 10**6
 class Origin:
     """The table of some series, its columns' roles, the times of all its rows, None where they are counted,
     and of each series its rows, their values (rows, K + P + Q), NaN where a cell is missing, and its static
-    values (Z,); `texts`: of columns of texts, whose values are codes (category_columns.py)."""
+    values (Z,); `texts`: of columns of texts, whose values are codes (category_columns.py); `groups`: of each
+    series, where they are asked for (grouping.py)."""
 
     table: Table
     roles: Query
@@ -42,6 +43,7 @@ class Origin:
     values: dict[str, NDArray[np.float64]]
     static: Mapping[str, NDArray[np.float64]]
     texts: Texts
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def several(self) -> bool:

@@ -39,7 +39,8 @@ class Series:
     """times (T + F,) datetime64[us] or int64 on the axis of the step, offsets (T + F,) from UTC in seconds;
     target (T, K), past (T, P), future (T + F, Q), finite, or NaN where the file has no value. `part`: which
     part of a training all of it is, "validation" or "test"; "" where its steps are split in time. static
-    (Z,): its values that do not change."""
+    (Z,): its values that do not change. `group`: those of one stay in one part (grouping.py); None: of
+    none."""
 
     name: str
     times: Times
@@ -49,6 +50,7 @@ class Series:
     future: NDArray[np.float64]
     part: str = ""
     static: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,10 @@ def read_series(source: str | Path | pl.DataFrame, query: Query) -> SeriesFile:
         raise _of_gaps(origin, description, or_skip(left_out.several) + forward)
     if description:
         notes.append(f"gaps: {description}; what is missing is no outcome: no loss and no figure counts it")
-    series = tuple(_series(grid, roles, origin.static[grid.name]) for grid in grids)
+    series = tuple(
+        replace(_series(grid, roles, origin.static[grid.name]), group=origin.groups.get(grid.name))
+        for grid in grids
+    )
     columns = roles.targets, roles.past, roles.future, roles.time
     notation = _precision(origin), laid.date_format, laid.decimal
     about = tuple(notes), left_out.why

@@ -66,7 +66,8 @@ def _truths(sources: Sources, data: DetectData, file: SeriesFile) -> tuple[Flags
     marks: dict[tuple[str, str], Series] = {}
     for part, source in of_part.items():
         marks |= {(part, s.name): s for s in read(source, data.model_copy(update=columns), file.step).series}
-    return tuple(_marked(marks.get((s.part, s.name)), s) for s in file.series)
+    parts_of = [s.part if s.part in of_part else "" for s in file.series]  # a group's stand with the others
+    return tuple(_marked(marks.get((p, s.name)), s) for p, s in zip(parts_of, file.series, strict=True))
 
 
 def _marked(marks: Series | None, series: Series) -> Flags:

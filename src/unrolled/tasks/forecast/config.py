@@ -53,7 +53,7 @@ class DataConfig(Section):
     changeable: ClassVar[tuple[str, ...]] = (
         *("files", "validation_files", "test_files", "validation", "test", "sha256"),
         *("time", "zone", "date_format", "decimal", "no_header", "encoding", "missing"),
-        *("id", "wide", "skip_series", "skip_wrong"),
+        *("id", "wide", "group", "skip_series", "skip_wrong"),
     )
 
     files: Names = Field(default=(), description="CSV or Parquet files")
@@ -128,6 +128,11 @@ class DataConfig(Section):
         default="refuse",
         description="what the network reads where a step or a cell is missing: nothing, which is refused, "
         "the last value, 0, or the last value and a mark; what is missing is never an outcome",
+    )
+    group: str | None = Field(
+        default=None,
+        description="column of what several series belong to, such as a region, or several: shop,town; whole "
+        "series are validated and tested on, all of a group in one part: the figures are those of new ones",
     )
     skip_series: bool = Field(
         default=False,

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unrolled.batching.splits import chronological
+from unrolled.batching.splits import by_sequence, chronological
 from unrolled.blocks.outputs import SCALED, Output
 from unrolled.codecs.calendar import calendar_features
 from unrolled.codecs.gaps import MASK, REFUSE
@@ -27,6 +27,7 @@ from unrolled.files.query import Query
 from unrolled.files.series import Series, SeriesFile, read_series
 from unrolled.files.steps import Step, Times, parse_step
 from unrolled.files.zones import Seconds, notation
+from unrolled.tasks import groups
 from unrolled.tasks.forecast.config import DataConfig
 from unrolled.tasks.forecast.targets import target_scaler
 from unrolled.tasks.sources import Sources
@@ -193,10 +194,14 @@ def calendar_names(file: SeriesFile, ends: Sequence[int]) -> tuple[str, ...]:
 
 
 def read(
-    source: Source, config: DataConfig, step: Step | None = None, texts: Collection[str] | None = None
+    source: Source,
+    config: DataConfig,
+    step: Step | None = None,
+    texts: Collection[str] | None = None,
+    fitted: bool = True,
 ) -> SeriesFile:
     """The series of one frame, or of one or several files with the same columns and step, which is `step`
-    where a model has one and the times can have it; likewise the columns of `texts`."""
+    where a model has one and the times can have it; likewise the columns of `texts`. `fitted`: see Query."""
     sources = [source] if isinstance(source, str | Path | pl.DataFrame) else list(source)
     names = (
         "time",
@@ -211,6 +216,7 @@ def read(
         "no_header",
         "encoding",
         "missing",
+        "group",
     )
     columns = {name: getattr(config, name) for name in names}
     query = Query(
@@ -219,6 +225,7 @@ def read(
         gaps=config.gaps != REFUSE,
         skip=config.skip_series,
         skip_wrong=config.skip_wrong,
+        fitted=fitted,
         step=step,
         resample=None if config.resample is None else parse_step(config.resample),
         aggregate=config.aggregate,
@@ -241,8 +248,11 @@ def read_parts(
     to train on have steps for each part of them, and, where some may be left out, other than equal values."""
     parts = {"validation": sources.validation, "test": sources.test}
     separate = {part: source for part, source in parts.items() if source is not None}
-    shares = config.model_copy(update=dict.fromkeys(separate, 0.0))
-    file = _trainable(read(sources.train, config, step, texts), shares)
+    whole = separate if config.group is None else parts
+    shares = config.model_copy(update=dict.fromkeys(whole, 0.0))
+    file = _trainable(read(sources.train, config, step, texts, fitted=False), shares)
+    if config.group is not None:
+        file = _in_groups(file, config.model_copy(update=dict.fromkeys(separate, 0.0)))
     series, notes, why = list(file.series), list(file.notes), dict(file.left_out)
     wrong = dict(file.wrong_rows)
     known = dict(file.texts)
@@ -256,6 +266,17 @@ def read_parts(
         why |= {f"{name} ({part} files)": reason for name, reason in other.left_out.items()}
     file = replace(file, series=tuple(series), left_out=why, wrong_rows=wrong, texts=known)
     return replace(file, notes=(*notes, *file.told()))
+
+
+def _in_groups(file: SeriesFile, config: DataConfig) -> SeriesFile:
+    """With whole series as parts, all those of a group in one. DataError for fewer groups than parts."""
+    names = [str(one.group) for one in file.series]
+    _, *held = by_sequence(len(names), config.validation, config.test, 0, names)
+    part = {int(i): name for name, at in zip(("validation", "test"), held, strict=True) for i in at}
+    series = tuple(replace(one, part=part.get(i, "")) for i, one in enumerate(file.series))
+    each = {name: {one.group for one in series if one.part == name} for name in ("", "validation", "test")}
+    note = groups.sizes(config, {name or "train": frozenset(map(str, some)) for name, some in each.items()})
+    return replace(file, series=series, notes=(*file.notes, *note))
 
 
 def _all_texts(texts: Texts, more: Texts) -> dict[str, Mapping[float, str]]:
@@ -293,7 +314,7 @@ def checksum(file: SeriesFile) -> str:
     digest = hashlib.sha256(repr((*columns, file.step, file.zone)).encode())
     for series in file.series:
         digest.update(repr((series.times.dtype.str, series.target.shape)).encode())
-        digest.update(series.part.encode())
+        digest.update((series.part if series.group is None else f"{series.part} of {series.group}").encode())
         digest.update(series.times.astype(np.int64).tobytes())
         static = [series.static] if len(series.static) else []
         for array in (series.target, series.past, series.future, *static):
