@@ -76,7 +76,7 @@ front             moves     --front conv --subsample 2 --bidirectional on --scal
 texts-front       reviews   --embedding-size 4 --front conv --input-dropout 0.3 --pooling mean --pooling max
 recordings        tones     --mels 8 --frame-ms 20 --hop-ms 8 --low-hz 50 --high-hz 3500
 recordings-running tones    --mels 8 --front none --subsample 1 --level running
-recordings-own    tones     --mels 8 --level recording
+recordings-own    tones     --mels 8 --level recording --augment off
 recordings-loud   tones     --mels 8 --level none
 resampled         tones     --mels 8 --rate-hz 6000 --sound-channel 1 --min-seconds 0.11
 images            digits    --pooling mean
@@ -98,7 +98,7 @@ max               amounts   --pooling max --cell rnn --learn-initial-state --noi
 dropped           amounts   --cell lstm --cells-per-block 2 --hidden 6 --output-dropout 0.2 --reverse
 noisy             amounts   --noise 0.1 --time-mask 0.2 --feature-mask 0.2 --input-dropout 0.1 --features x
 subsampled        amounts   --subsample 3 --front none --bidirectional on
-recordings        pitches   --mels 8 --level recording
+recordings        pitches   --mels 8 --level recording --augment off
 recordings-loud   pitches   --mels 8 --level none --front none --subsample 1
 recordings-running pitches  --mels 8 --level running --front none --subsample 1
 texts-characters  prices    --embedding-size 4 --tokens characters --cell lstm --forget-bias 1.0
@@ -268,7 +268,7 @@ named             spelt     --id id --time step --target transcript --features u
 zoned             spelt     --cell lstm --zoneout 0.1 --bidirectional off --subsample 2 --learn-initial-state
 recordings        spoken    --subsample 2 --mels 8 --level recording
 recordings-running spoken   --mels 8 --bidirectional off --level running
-recordings-loud   spoken    --mels 8 --level none
+recordings-loud   spoken    --mels 8 --level none --augment off
 hmm               called    --hmm --states 1 --silence off ; predict {file} --lm-weight 0.7
 hmm-silence       spelt     --hmm --states 2 --silence on --bidirectional off --realign 1
 members           spelt     --members 2 --subsample 2 --bidirectional off --output-dropout 0.2

@@ -100,3 +100,13 @@ def test_what_is_fitted_is_of_the_training_part_alone(tones):
     before, after = fitted
     assert before.level == after.level and before.level.ahead > 0
     assert all(np.array_equal(array, after.arrays()[name]) for name, array in before.arrays().items())
+
+
+def test_what_is_unlike_the_training_is_told_with_counts(tones, tmp_path):
+    loud = record(tmp_path / "loud", 10.0)
+    for level, told in (("none", True), ("recording", False)):
+        model = Classifier(level=level, **SMALL).fit(tones)
+        notices = [line for line in model.notices(loud) if "unlike" in line]
+        sentences = model.evaluate(loud, include_training=True).verdict
+        assert model.notices(tones) == [] and bool(notices) == told
+        assert any("(24 louder by more than 10 dB)" in line for line in sentences) == told

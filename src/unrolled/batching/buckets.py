@@ -21,13 +21,19 @@ POOL = 50
 
 
 class Buckets(Generic[B]):
-    """Every sequence once an epoch. `collate(indices)` makes the batch of the sequences `indices` (B,); what
-    `batches` gives follows from (seed, epoch) and the lengths (N,) alone."""
+    """Every sequence once an epoch. `collate(indices)` makes the batch of the sequences `indices` (B,), and
+    `changed(indices, epoch)` the one to learn from in that epoch, where it is another; what `batches` gives
+    follows from (seed, epoch) and the lengths (N,) alone."""
 
     def __init__(
-        self, lengths: Sequence[int], collate: Callable[[Indices], B], batch_size: int, seed: int
+        self,
+        lengths: Sequence[int],
+        collate: Callable[[Indices], B],
+        batch_size: int,
+        seed: int,
+        changed: Callable[[Indices, int], B] | None = None,
     ) -> None:
-        self.lengths, self.collate = np.asarray(lengths, np.int64), collate
+        self.lengths, self.collate, self.changed = np.asarray(lengths, np.int64), collate, changed
         self.batch_size, self.seed = batch_size, seed
 
     @property
@@ -37,7 +43,7 @@ class Buckets(Generic[B]):
     def batches(self, epoch: int, skip: int = 0) -> Iterator[B]:
         """The batches of epoch 1, 2, …, without the first `skip`."""
         for indices in self.plan(epoch)[skip:]:
-            yield self.collate(indices)
+            yield self.collate(indices) if self.changed is None else self.changed(indices, epoch)
 
     def plan(self, epoch: int) -> list[Indices]:
         """The indices of each batch in order. The one smaller batch, if any, is of the last pool."""

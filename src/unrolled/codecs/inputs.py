@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from unrolled.codecs import padding
 from unrolled.codecs.gaps import carried
+from unrolled.codecs.heard import Heard
 from unrolled.codecs.levels import Level
 from unrolled.codecs.scaling import Scaler
 from unrolled.codecs.tokenizers import TOKENIZERS, Tokenizer, fitted
@@ -63,7 +64,7 @@ CHUNK = 2**22
 class NumberInputs:
     """`flagged` (F,): which features have a channel w; `rate_hz` of recordings, None for others;
     `by_sequence`: whether each sequence has its own scale too, which only a whole one has; `level`: what is
-    taken out of recordings first."""
+    taken out of recordings first; `heard`: what those of the training were like."""
 
     features: tuple[str, ...]
     scaler: Scaler
@@ -71,13 +72,15 @@ class NumberInputs:
     rate_hz: int | None
     by_sequence: bool = False
     level: Level | None = None
+    heard: Heard | None = None
     summed: ClassVar[str] = "mean and deviation"
 
     @classmethod
     def fit(cls, data: Examples[Any, Any], by_sequence: bool = False, level: Level | None = None) -> Self:
         """DataError where a feature has no value at all, or none that float64 can scale."""
         inputs = data.inputs if level is None else _Levelled(data.inputs, level)
-        return cls(data.features, *_moments(inputs, data.features), data.rate_hz, by_sequence, level)
+        heard = None if data.rate_hz is None else Heard.fit(data.inputs, level is not None)
+        return cls(data.features, *_moments(inputs, data.features), data.rate_hz, by_sequence, level, heard)
 
     @property
     def causal(self) -> bool:
@@ -210,6 +213,7 @@ class NumberInputs:
     def about(self) -> dict[str, Any]:
         own = {"features": list(self.features), "flagged": self.flagged.tolist(), "rate_hz": self.rate_hz}
         level = {} if self.level is None else {"level": self.level.about()}
+        level |= {} if self.heard is None else {"heard": self.heard.about()}
         return {"kind": "numbers"} | own | ({"by_sequence": True} if self.by_sequence else {}) | level
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -223,8 +227,9 @@ class NumberInputs:
         if type(by_sequence := about.get("by_sequence", False)) is not bool:
             raise TypeError(f"by_sequence is {by_sequence!r:.40}")
         level = Level.restore(about["level"]) if "level" in about else None
+        heard = Heard.restore(about["heard"], len(features)) if "heard" in about else None
         rate_hz = about["rate_hz"]
-        return cls(features, scaler, shaped(flagged, len(features)), rate_hz, by_sequence, level)
+        return cls(features, scaler, shaped(flagged, len(features)), rate_hz, by_sequence, level, heard)
 
     def _scaled(self, x: Numbers) -> Array:
         """Of one whole sequence, where a level is taken out that is not running."""

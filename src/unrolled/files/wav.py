@@ -129,6 +129,11 @@ def log_mel_frames(s: NDArray[np.float64], rate_hz: int, audio: Audio) -> NDArra
     return x
 
 
+def filters(rate_hz: int, audio: Audio) -> NDArray[np.float64]:
+    """H (M, K / 2 + 1)."""
+    return _filters(rate_hz, audio.samples(rate_hz)[0], audio)[1]
+
+
 @cache
 def _window(W: int) -> NDArray[np.float64]:
     return np.square(waves(np.arange(W) / (2 * W))[0])

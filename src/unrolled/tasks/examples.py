@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from unrolled.training.config import TrainingConfig
 Indices = NDArray[np.int64]
 B = TypeVar("B")
 T = TypeVar("T")
+Changed = Callable[[int, int], Tensor]  # (index, epoch) -> an encoded row (T, …)
 
 
 class Examples(ABC, Generic[B]):
@@ -37,6 +39,31 @@ class Examples(ABC, Generic[B]):
     def batches(self, size: int) -> Iterator[B]:
         """All of them once, for use."""
         return map(self.collate, by_length(self.lengths, size))
+
+
+class RowExamples(Examples[B]):
+    """Encoded sequences `rows` (N,) of (T_i, …), and what stands beside each."""
+
+    rows: Sequence[Tensor]
+
+    @property
+    def lengths(self) -> list[int]:
+        return list(map(len, self.rows))
+
+    @abstractmethod
+    def beside(self, rows: Sequence[Tensor], indices: Indices) -> B:
+        """The batch of `rows` (B,), which are those of `indices`, or stand in their place."""
+
+    def collate(self, indices: Indices) -> B:
+        return self.beside([self.rows[i] for i in indices], indices)
+
+    def buckets(self, training: TrainingConfig, changed: Changed | None = None) -> Buckets[B]:
+        """The batches of a training, of rows that are changed in each epoch where `changed` does so."""
+        fresh = None if changed is None else partial(self._changed, changed)
+        return Buckets(self.lengths, self.collate, training.batch_size, training.seed, fresh)
+
+    def _changed(self, changed: Changed, indices: Indices, epoch: int) -> B:
+        return self.beside([changed(int(i), epoch) for i in indices], indices)
 
 
 def mean_step(losses: Callable[[B], Tensor]) -> Step[B]:

@@ -19,29 +19,34 @@ SAID = {
     "recording": "recordings are measured against their own loudest, whatever the microphone's gain",
     "running": "recordings are measured against their loudest so far, whatever the microphone's gain",
 }
+CHANGED = "training changes recordings at random, as other voices and microphones would"
 
 
 def settled(model: M, data: Examples[Any, Any], whole: bool = False) -> M:
-    """`model` with the level of such data; `whole`: whether it answers to whole sequences alone."""
-    if model.level is not None or data.rate_hz is None:
+    """`model` with the level of such data, and changed in training; `whole`: whether it answers to whole
+    sequences alone."""
+    if data.rate_hz is None:
         return model
-    backward = model.bidirectional or model.reverse
-    return model.model_copy(update={"level": "recording" if whole or backward else "running"})
+    level = "recording" if whole or model.bidirectional or model.reverse else "running"
+    usual = {"level": level, "augment": True}
+    return model.model_copy(update={name: v for name, v in usual.items() if getattr(model, name) is None})
 
 
 def notes(model: AugmentedModelConfig, data: Examples[Any, Any]) -> tuple[str, ...]:
     """What to say of it."""
     if data.rate_hz is None or model.level is None:
         return ()
-    return (f"{option('level', model.level)}: {SAID[model.level]}",)
+    level = f"{option('level', model.level)}: {SAID[model.level]}"
+    return (level, f"{option('augment', True)}: {CHANGED}") if model.augment else (level,)
 
 
 def fitted(model: AugmentedModelConfig, config: NumbersConfig, data: Examples[Any, Any]) -> Level | None:
     """Of the training part. ConfigError for a level of what is no recording."""
+    for name, off in (("level", "none"), ("augment", False)):
+        if data.rate_hz is None and (value := getattr(model, name)) not in (None, off):
+            raise ConfigError(
+                f"{option(name, value)} is for recordings, and these data are none; leave it out"
+            )
     if model.level is None or model.level == "none":
         return None
-    if data.rate_hz is None:
-        raise ConfigError(
-            f"{option('level', model.level)} is for recordings, and these data are none; leave it out"
-        )
     return Level.fit(model.level, data.inputs, config.hop_ms)

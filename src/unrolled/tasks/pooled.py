@@ -29,7 +29,7 @@ from unrolled.files.at_hand import InMemory
 from unrolled.files.columns import IDS, usual
 from unrolled.files.examples import Sequences
 from unrolled.files.manifest import is_recording
-from unrolled.tasks import choice, examples, levels, neighbours
+from unrolled.tasks import augment, choice, examples, levels, neighbours
 from unrolled.tasks.config import Section
 from unrolled.tasks.ensemble import mean_of
 from unrolled.tasks.estimator import Prepared
@@ -101,7 +101,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Examples(examples.Examples[Batch]):
+class Examples(examples.RowExamples[Batch]):
     """Encoded sequences (T_i, …), their answers (N,), and what each counts, w (N,) with the mean 1; None: all
     alike."""
 
@@ -113,13 +113,9 @@ class Examples(examples.Examples[Batch]):
     def of(cls, codec: PooledCodec, data: Sequences) -> Self:
         return cls(encoded(codec.inputs, data), codec.encode(data), _weights(data))
 
-    @property
-    def lengths(self) -> list[int]:
-        return list(map(len, self.rows))
-
-    def collate(self, indices: NDArray[np.int64]) -> Batch:
+    def beside(self, rows: Sequence[Tensor], indices: NDArray[np.int64]) -> Batch:
         at = torch.from_numpy(indices)
-        x, lengths = padded([self.rows[i] for i in indices])
+        x, lengths = padded(rows)
         return Batch(x, lengths, self.y[at], None if self.w is None else self.w[at])
 
 
@@ -272,7 +268,7 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         return Prepared(
             config,
             codec,
-            train.buckets(config.training),
+            train.buckets(config.training, augment.of(config, codec.inputs, data.train, paced=True)),
             validate,
             (data.sizes(), *data.train.notes, *remarks(codec.inputs, data.train), *notes, *chosen, *level),
             None if fitted_after is None else tuned,
@@ -308,7 +304,8 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
         every = np.arange(len(data.validation))
         some = data.validation.select(every[:: -(-len(every) // choice.MOST_JUDGED)])
         judged = Examples.of(codec, self._with_loss(codec, some)[0])
-        batches = Examples.of(codec, data.train).buckets(config.training)
+        changed = augment.of(config, codec.inputs, data.train, paced=True)
+        batches = Examples.of(codec, data.train).buckets(config.training, changed)
         with own_generators(torch.device("cpu"), config.training.seed):
             network = self._network(config, codec)
         step = self._step(network, Prepared(config, codec, batches, None))

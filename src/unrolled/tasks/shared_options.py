@@ -261,6 +261,12 @@ class AugmentedModelConfig(ModelConfig):
         "it: the loudest of each recording, the loudest so far (which a stream has too), or nothing "
         "(recording; running where the network answers step by step)",
     )
+    augment: bool | None = Field(
+        default=None,
+        description="recordings: in each epoch changed at random in training, as other voices, rooms and "
+        "microphones would give them; slower, and stands more (on)",
+        json_schema_extra={"unset": True},
+    )
     noise: Noise = 0.0
     time_mask: float = Field(
         default=0.0,

@@ -13,6 +13,7 @@ from torch import nn
 
 from unrolled.batching.splits import Parts as Indices
 from unrolled.batching.splits import by_sequence
+from unrolled.codecs.heard import Heard
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.files import arrays
 from unrolled.files.at_hand import InMemory
@@ -173,10 +174,11 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         sentence = [f"which {noun}s training held is not known: all are judged"] if blind else []
         seen_before = seen_sentences(noun, known, len(examples), keep_seen)
         new_groups = [] if splits is None else groups.sentences(self.config.data, splits)
-        return evaluation.telling([*seen_before, *sentence, *heard, *new_groups, *left_out])
+        unlike = self._unlike(examples)
+        return evaluation.telling([*seen_before, *sentence, *heard, *new_groups, *left_out, *unlike])
 
     def notices(self, data: Source = None) -> list[str]:
-        """What was left out, and what is odd about recordings."""
+        """What was left out, what is odd about recordings, and what is unlike the training."""
         options: Any = self.config
         if data is None or not (self._hears() or getattr(options.data, "skip_wrong", False)):
             return []
@@ -184,11 +186,17 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         if not paths(source) or self._told[0] != self._how(source):
             self._data_for(source)
         _, notes, left_out = self._told
-        return [*_heard(notes), *told_rows(left_out)]
+        return [*notes, *told_rows(left_out)]
 
     def _hears(self) -> bool:
         """Whether the model reads recordings."""
         return getattr(getattr(self.codec, "inputs", None), "rate_hz", None) is not None
+
+    def _unlike(self, data: Any) -> list[str]:
+        """What of recordings is unlike those of the training."""
+        heard: Heard | None = getattr(getattr(self.codec, "inputs", None), "heard", None)
+        remark = None if heard is None else heard.remark(data.inputs)
+        return [] if remark is None else [remark]
 
     def left_out(self, data: Source = None) -> pl.DataFrame:
         """What `predict` and `evaluate` leave out of `data`, a row each: "name", its place, and "reason";
@@ -217,7 +225,8 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         """What a source of any kind holds that the trained network is judged on, or asked for answers."""
         source = self._source(data)
         read = self._held(source, self._read_new, answers, self._kind)
-        self._told = self._how(source), tuple(getattr(read, "notes", ())), _left_out_of(read)
+        notes = (*_heard(getattr(read, "notes", ())), *self._unlike(read))
+        self._told = self._how(source), notes, _left_out_of(read)
         return read
 
     def _how(self, source: Source) -> Any:

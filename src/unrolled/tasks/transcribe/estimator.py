@@ -30,7 +30,7 @@ from unrolled.files.manifest import is_recording
 from unrolled.files.messages import counted
 from unrolled.plots import figures
 from unrolled.plots.alignments import Aligned, alignments
-from unrolled.tasks import levels, neighbours, unseen
+from unrolled.tasks import augment, levels, neighbours, unseen
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.examples import in_batches, mean_loss, mean_step
@@ -156,7 +156,7 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         return Prepared(
             config.model_copy(update={"hmm": config.hmm.settled()}),
             codec,
-            train.buckets(config.training),
+            train.buckets(config.training, augment.of(config, codec.inputs, data.train, paced=False)),
             lambda network: Validated(
                 mean_loss(
                     partial(criterion.validation_losses, network),

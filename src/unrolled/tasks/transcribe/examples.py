@@ -34,7 +34,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Examples(examples.Examples[Batch]):
+class Examples(examples.RowExamples[Batch]):
     """`rows` (N,) of (T_i, I), `labels` (N,) of (L_i,)."""
 
     rows: Sequence[Tensor]
@@ -44,12 +44,8 @@ class Examples(examples.Examples[Batch]):
     def of(cls, codec: TranscribeCodec, data: Sequences) -> Self:
         return cls(encoded(codec.inputs, data), codec.numbers(data))
 
-    @property
-    def lengths(self) -> list[int]:
-        return list(map(len, self.rows))
-
-    def collate(self, indices: NDArray[np.int64]) -> Batch:
-        x, lengths = padded([self.rows[i] for i in indices])
+    def beside(self, rows: Sequence[Tensor], indices: NDArray[np.int64]) -> Batch:
+        x, lengths = padded(rows)
         labels = [self.labels[i] for i in indices]
         counts = torch.tensor([len(one) for one in labels])
         return Batch(x, lengths, torch.from_numpy(np.concatenate(labels)), counts, indices)
