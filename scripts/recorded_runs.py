@@ -75,7 +75,7 @@ own-scale         moves     --scale sequence --pooling last --pooling max --pool
 front             moves     --front conv --subsample 2 --bidirectional on --scale pooled
 texts-front       reviews   --embedding-size 4 --front conv --input-dropout 0.3 --pooling mean --pooling max
 recordings        tones     --mels 8 --frame-ms 20 --hop-ms 8 --low-hz 50 --high-hz 3500
-recordings-running tones    --mels 8 --front none --subsample 1 --level running
+recordings-running tones    --mels 8 --front none --subsample 1 --level running --scale running
 recordings-own    tones     --mels 8 --level recording --augment off
 recordings-loud   tones     --mels 8 --level none
 resampled         tones     --mels 8 --rate-hz 6000 --sound-channel 1 --min-seconds 0.11
@@ -98,9 +98,9 @@ max               amounts   --pooling max --cell rnn --learn-initial-state --noi
 dropped           amounts   --cell lstm --cells-per-block 2 --hidden 6 --output-dropout 0.2 --reverse
 noisy             amounts   --noise 0.1 --time-mask 0.2 --feature-mask 0.2 --input-dropout 0.1 --features x
 subsampled        amounts   --subsample 3 --front none --bidirectional on
-recordings        pitches   --mels 8 --level recording --augment off
-recordings-loud   pitches   --mels 8 --level none --front none --subsample 1
-recordings-running pitches  --mels 8 --level running --front none --subsample 1
+recordings        pitches   --mels 8 --level recording --augment off --scale sequence
+recordings-loud   pitches   --mels 8 --level none --front none --subsample 1 --scale pooled
+recordings-running pitches  --mels 8 --level running --front none --subsample 1 --scale running
 texts-characters  prices    --embedding-size 4 --tokens characters --cell lstm --forget-bias 1.0
 members           prices    --embedding-size 4 --members 2 --pooling mean
 texts-bpe         prices    --embedding-size 4 --tokens bpe --most-symbols 270 --text text --target target
@@ -266,9 +266,9 @@ words-lexicon     spelt     --tokens words --lexicon lexicon.txt --input-dropout
 symbols           spelt     --tokens symbols
 named             spelt     --id id --time step --target transcript --features u --features v --cell rnn
 zoned             spelt     --cell lstm --zoneout 0.1 --bidirectional off --subsample 2 --learn-initial-state
-recordings        spoken    --subsample 2 --mels 8 --level recording
-recordings-running spoken   --mels 8 --bidirectional off --level running
-recordings-loud   spoken    --mels 8 --level none --augment off
+recordings        spoken    --subsample 2 --mels 8 --level recording --scale sequence
+recordings-running spoken   --mels 8 --bidirectional off --level running --scale running
+recordings-loud   spoken    --mels 8 --level none --augment off --scale pooled
 hmm               called    --hmm --states 1 --silence off ; predict {file} --lm-weight 0.7
 hmm-silence       spelt     --hmm --states 2 --silence on --bidirectional off --realign 1
 members           spelt     --members 2 --subsample 2 --bidirectional off --output-dropout 0.2

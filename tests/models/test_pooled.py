@@ -61,11 +61,12 @@ CASES += [
 # Recordings, whose loudness is measured against the loudest so far.
 CASES += [
     ("classify", "numbers", {"pooling": "mean", "cell": "gru", "level": "running"}),
-    ("regress", "numbers", {"pooling": "last", "cell": "lstm", "level": "running"}),
+    ("regress", "numbers", {"pooling": "last", "cell": "lstm", "level": "running", "scale": "running"}),
+    ("classify", "numbers", {"pooling": "max", "cell": "mgu", "scale": "running"}),
 ]
 NAMES = [
     f"{task}-{kind}-{options['cell']}-{''.join(options['pooling'])}{'-members' * ('members' in options)}"
-    f"{options.get('form', '')}{options.get('level', '')}"
+    f"{options.get('form', '')}{options.get('level', '')}{options.get('scale', '')}"
     for task, kind, options in CASES
 ]
 # Nothing of these can stream.

@@ -12,7 +12,7 @@ from unrolled.errors import ConfigError
 from unrolled.export.verify import verify
 
 SMALL = {"hidden": 5, "epochs": 1, "batch_size": 8, "mels": 8, "test": 0.2, "validation": 0.2}
-FORWARD = {"bidirectional": False, "front": "none", "subsample": 1, "scale": "pooled"}
+FORWARD = {"bidirectional": False, "front": "none", "subsample": 1}
 N = 24
 
 
@@ -45,7 +45,7 @@ def test_answers_do_not_depend_on_the_gain(tones, tmp_path, level):
     assert loud["label"].equals(quiet["label"])
     p = "p(high)"  # the features are float32: their last bits differ, and the floor of 1e-10 is far below
     assert np.allclose(loud[p], quiet[p], rtol=0, atol=1e-4)
-    plain = Classifier(level="none", **SMALL).fit(tones)
+    plain = Classifier(level="none", scale="pooled", **SMALL).fit(tones)
     assert np.abs(plain.frame(tones)[p] - plain.frame(tmp_path / "quiet" / "all.csv")[p]).max() > 1e-3
 
 
@@ -56,6 +56,8 @@ def test_answers_do_not_depend_on_the_gain(tones, tmp_path, level):
 def test_what_answers_step_by_step_has_the_running_one(tones, options, level):
     model = Classifier(**SMALL, **options).fit(tones)
     assert model.config.model.level == level and model.codec.inputs.level.kind == level
+    read = model.codec.inputs
+    assert (read.by_sequence, read.by_steps) == (level == "recording", level == "running")
 
 
 def test_transcribers_likewise(tones):

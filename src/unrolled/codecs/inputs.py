@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from unrolled.codecs import padding
+from unrolled.codecs import own_scales, padding
 from unrolled.codecs.gaps import carried
 from unrolled.codecs.heard import Heard
 from unrolled.codecs.levels import Level
@@ -46,15 +46,12 @@ SUMMED = 256
 # Summaries are of about size 1: what varies less does not vary.
 ROUNDING = 1e-6
 
-# Deviation of a sequence, in units of that of training, below which it is no smaller: what hardly varies is
-# not blown up.
-LEAST_SPREAD = 1e-3
-
 # So many features with missing values are named.
 MOST_TOLD = 5
 
-# Values of a running level are no larger, in units of the least deviation: float32 holds them scaled.
-MOST_LEVELLED = 1e30
+# Values that a running level or scale reads are no larger, in units of the least deviation: float32 holds
+# what becomes of them.
+MOST_CARRIED = 1e30
 
 # Values that are turned to float64 at once while a scaler is fitted.
 CHUNK = 2**22
@@ -63,8 +60,9 @@ CHUNK = 2**22
 @dataclass(frozen=True)
 class NumberInputs:
     """`flagged` (F,): which features have a channel w; `rate_hz` of recordings, None for others;
-    `by_sequence`: whether each sequence has its own scale too, which only a whole one has; `level`: what is
-    taken out of recordings first; `heard`: what those of the training were like."""
+    `by_sequence`: whether each sequence has its own scale too, which only a whole one has; `by_steps`: or
+    each step the one up to it; `level`: what is taken out of recordings first; `heard`: what those of the
+    training were like."""
 
     features: tuple[str, ...]
     scaler: Scaler
@@ -73,14 +71,22 @@ class NumberInputs:
     by_sequence: bool = False
     level: Level | None = None
     heard: Heard | None = None
+    by_steps: bool = False
     summed: ClassVar[str] = "mean and deviation"
 
     @classmethod
-    def fit(cls, data: Examples[Any, Any], by_sequence: bool = False, level: Level | None = None) -> Self:
+    def fit(
+        cls,
+        data: Examples[Any, Any],
+        by_sequence: bool = False,
+        level: Level | None = None,
+        by_steps: bool = False,
+    ) -> Self:
         """DataError where a feature has no value at all, or none that float64 can scale."""
         inputs = data.inputs if level is None else _Levelled(data.inputs, level)
         heard = None if data.rate_hz is None else Heard.fit(data.inputs, level is not None)
-        return cls(data.features, *_moments(inputs, data.features), data.rate_hz, by_sequence, level, heard)
+        scaled = _moments(inputs, data.features)
+        return cls(data.features, *scaled, data.rate_hz, by_sequence, level, heard, by_steps)
 
     @property
     def causal(self) -> bool:
@@ -135,24 +141,29 @@ class NumberInputs:
             return self._within(np.asarray(x, np.float64), place)
         z = self._scaled(x)
         if self.by_sequence:
-            z = _standardized(z)
-        with np.errstate(over="ignore"):
-            self._refuse(np.isinf(z.astype(np.float32)), x, place)
+            z = own_scales.of_whole(z)
+        with np.errstate(over="ignore", invalid="ignore"):
+            far = np.abs(z) > MOST_CARRIED if self.by_steps else np.isinf(z.astype(np.float32))
+            self._refuse(far, x, place)
         return z
 
     def start(self, *rows: int) -> State:
         """What is carried, before the first step: of each feature the last known z (…, F), 0 where there was
-        none; the running level (…, 1)."""
+        none; the running level (…, 1), and what own_scales.py has."""
         level = {} if self.running is None else {LEVEL: self.running.start(*rows)}
-        return {LAST: np.zeros((*rows, len(self.features)))} | level
+        own = own_scales.start(*rows, len(self.features)) if self.by_steps else {}
+        return {LAST: np.zeros((*rows, len(self.features)))} | level | own
 
     def filled(self, z: Array, state: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float32], State]:
         """What `scaled` gives (T, …, F), and what was carried before it -> [z, w] (T, …, width), and what is
         carried after it."""
-        after = {}
+        after: State = {}
         if self.running is not None:
             y, after[LEVEL] = self.running(z, state[LEVEL])
             z = self.scaler.transform(y)
+        if self.by_steps:
+            z, own = own_scales.running(z, state)
+            after |= own
         missing = np.isnan(z)
         if missing.any():
             z = carried(z, missing, state[LAST])
@@ -212,8 +223,9 @@ class NumberInputs:
 
     def about(self) -> dict[str, Any]:
         own = {"features": list(self.features), "flagged": self.flagged.tolist(), "rate_hz": self.rate_hz}
-        level = {} if self.level is None else {"level": self.level.about()}
+        level: dict[str, Any] = {} if self.level is None else {"level": self.level.about()}
         level |= {} if self.heard is None else {"heard": self.heard.about()}
+        level |= {"by_steps": True} if self.by_steps else {}
         return {"kind": "numbers"} | own | ({"by_sequence": True} if self.by_sequence else {}) | level
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -224,12 +236,15 @@ class NumberInputs:
         scaler = Scaler.from_arrays({name: arrays[f"features.{name}"] for name in ("mean", "scale")})
         features, flagged = tuple(about["features"]), np.array(about["flagged"], np.bool_)
         shaped(scaler.mean, len(features))
-        if type(by_sequence := about.get("by_sequence", False)) is not bool:
-            raise TypeError(f"by_sequence is {by_sequence!r:.40}")
+        by_sequence, by_steps = (about.get(name, False) for name in ("by_sequence", "by_steps"))
+        if type(by_sequence) is not bool or type(by_steps) is not bool or (by_sequence and by_steps):
+            raise TypeError(f"by_sequence is {by_sequence!r:.40}, by_steps {by_steps!r:.40}")
         level = Level.restore(about["level"]) if "level" in about else None
         heard = Heard.restore(about["heard"], len(features)) if "heard" in about else None
         rate_hz = about["rate_hz"]
-        return cls(features, scaler, shaped(flagged, len(features)), rate_hz, by_sequence, level, heard)
+        return cls(
+            features, scaler, shaped(flagged, len(features)), rate_hz, by_sequence, level, heard, by_steps
+        )
 
     def _scaled(self, x: Numbers) -> Array:
         """Of one whole sequence, where a level is taken out that is not running."""
@@ -239,7 +254,7 @@ class NumberInputs:
 
     def _within(self, x: Array, place: str) -> Array:
         with np.errstate(invalid="ignore"):
-            self._refuse(np.abs(x) > MOST_LEVELLED * min(1.0, self.scaler.scale.min()), x, place)
+            self._refuse(np.abs(x) > MOST_CARRIED * min(1.0, self.scaler.scale.min()), x, place)
         return x
 
     def _refuse(self, far: NDArray[np.bool_], x: Numbers, place: str) -> None:
@@ -260,16 +275,6 @@ class _Levelled:
 
     def __iter__(self) -> Iterator[Array]:
         return (self.level.whole(np.asarray(x, np.float64)) for x in self.inputs)
-
-
-def _standardized(z: Array) -> Array:
-    """z (T, F) of one sequence, to mean 0 and deviation 1 of the known values of each feature."""
-    known = ~np.isnan(z)
-    count = np.maximum(known.sum(0), 1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        away = z - np.where(known, z, 0).sum(0) / count
-        deviation = np.sqrt(np.where(known, away**2, 0).sum(0) / count)
-        return np.asarray(away / np.maximum(deviation, LEAST_SPREAD))
 
 
 def _moments(inputs: Iterable[Any], features: Sequence[str]) -> tuple[Scaler, NDArray[np.bool_]]:

@@ -174,8 +174,8 @@ class Model(ABC):
                 "this model reads every sequence as a whole or from its end, so its first answer waits for "
                 f"its last step; to stream, train one with {option('bidirectional', False)} and without "
                 f"{option('reverse')} (to classify or estimate, also with {option('subsample', 1)}, "
-                f"{option('front', 'none')} and {option('scale', 'pooled')}; of recordings, with "
-                f"{option('level', 'running')})"
+                f"{option('front', 'none')} and {option('scale', 'pooled')}; recordings: "
+                f"{option('level', 'running')} and {option('scale', 'running')})"
             )
         hearing = self.hearing
         if rate_hz is not None:

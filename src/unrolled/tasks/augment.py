@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 
 # Largest u and v, and largest of each colour in nats of power.
 VOICE, PACE, COLOUR = 0.1, 0.1, 0.5
-# The share of recordings with noise, its decibels below the speech, and the nats that it falls at most from the
+# The share of recordings with noise, its decibels below the speech, and its fall in nats at most, from the
 # lowest band to the highest.
 NOISY, RATIOS, TILT = 0.5, (5.0, 40.0), 2.0
 # Frames and bins overlap: so many numbers of a band vary as one that is independent.

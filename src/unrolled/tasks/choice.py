@@ -3,7 +3,7 @@ before the recurrent layers, how many steps become one, and how all become one v
 
     front      conv where T ≥ LONG, else none
     subsample  ⌈T / STEPS⌉, behind which convolutions halve the number of steps twice: ⌈T / READ⌉
-    scale      pooled
+    scale      pooled; of recordings, as levels.py says
     level      of recordings, as levels.py says
     members    FEW_MEMBERS where fewer than FEW sequences of numbers or FEW_TEXTS texts train, else 1
 
@@ -50,7 +50,6 @@ DEVIATIONS = 2.0
 def fixed(model: PooledModelConfig, train: Sequences) -> PooledModelConfig:
     """The options with a usual one for each that is open."""
     usual: Options = {
-        "scale": "pooled",
         "pooling": default_pooling(model, train.is_text),
         "members": FEW_MEMBERS if len(train) < (FEW_TEXTS if train.is_text else FEW) else 1,
         "input_dropout": TEXT_DROPOUT if train.is_text else 0.0,
@@ -61,8 +60,7 @@ def fixed(model: PooledModelConfig, train: Sequences) -> PooledModelConfig:
         front = model.front or ("conv" if _length(train) >= LONG else "none")
         usual |= _reading(front, train)
     chosen = model.model_copy(update=_open(model, usual))
-    whole = chosen.front != "none" or chosen.subsample != 1 or chosen.scale != "pooled"
-    return levels.settled(chosen, train, whole)
+    return levels.settled(chosen, train, whole=chosen.front != "none" or chosen.subsample != 1)
 
 
 def chosen(
@@ -91,7 +89,8 @@ def chosen(
 
 def _others(model: PooledModelConfig, usual: PooledModelConfig, train: Sequences) -> list[Options]:
     """What is tried of what the options leave open."""
-    others: list[Options] = [{"scale": "sequence"}] if model.scale is None else []
+    own = model.scale is None and train.rate_hz is None
+    others: list[Options] = [{"scale": "sequence"}] if own else []
     if model.front is None:
         others.append(_open(model, _reading("none" if usual.front == "conv" else "conv", train)))
     return others

@@ -103,11 +103,6 @@ class PooledModelConfig(SymbolDropoutConfig, WordVectorsConfig, AugmentedModelCo
     )
     hidden: Hidden = 128
     bidirectional: Bidirectional = True
-    scale: Literal["pooled", "sequence"] | None = Field(
-        default=None,
-        description="numbers: scaled by mean and deviation of all training sequences, or each sequence by "
-        f"its own too, so that its shape alone counts (pooled; {BY_TRIAL})",
-    )
     subsample: int | None = Field(
         default=None,
         ge=1,
@@ -163,9 +158,9 @@ def fit_inputs(config: SequencesConfig, model: PooledModelConfig, data: Sequence
     """What the training part needs. ConfigError for vectors that are of no use."""
     vectors = model.vectors
     if data.is_text:
-        if model.scale == "sequence":
+        if model.scale not in (None, "pooled"):
             raise ConfigError(
-                f"{option('scale', 'sequence')} is for numbers, and these data are texts; set "
+                f"{option('scale', model.scale)} is for numbers, and these data are texts; set "
                 f"{option('scale', 'pooled')}, or leave it out"
             )
         levels.fitted(model, config, data)
@@ -173,7 +168,7 @@ def fit_inputs(config: SequencesConfig, model: PooledModelConfig, data: Sequence
         return TextInputs.fit(data, config.tokens, *limits, vectors, config.unicode)
     if vectors is not None:
         raise ConfigError(f"{option('vectors')} is for texts, and these data are numbers; leave it out")
-    return NumberInputs.fit(data, model.scale == "sequence", levels.fitted(model, config, data))
+    return levels.inputs(model, config, data)
 
 
 def network_of(inputs: Inputs, config: PooledModelConfig, outputs: int) -> Network:

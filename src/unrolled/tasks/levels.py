@@ -6,6 +6,7 @@ recording   everywhere else
 
 from typing import Any, TypeVar
 
+from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.levels import Level
 from unrolled.errors import ConfigError
 from unrolled.files.examples import Examples
@@ -23,12 +24,13 @@ CHANGED = "training changes recordings at random, as other voices and microphone
 
 
 def settled(model: M, data: Examples[Any, Any], whole: bool = False) -> M:
-    """`model` with the level of such data, and changed in training; `whole`: whether it answers to whole
+    """`model` with what is open of level, scale and changes in training; `whole`: whether it answers to whole
     sequences alone."""
     if data.rate_hz is None:
-        return model
-    level = "recording" if whole or model.bidirectional or model.reverse else "running"
-    usual = {"level": level, "augment": True}
+        return model.model_copy(update={"scale": model.scale or "pooled"})
+    whole = whole or model.bidirectional or model.reverse or model.scale == "sequence"
+    level, scale = ("recording", "sequence") if whole else ("running", "running")
+    usual = {"level": level, "scale": scale, "augment": True}
     return model.model_copy(update={name: v for name, v in usual.items() if getattr(model, name) is None})
 
 
@@ -38,6 +40,12 @@ def notes(model: AugmentedModelConfig, data: Examples[Any, Any]) -> tuple[str, .
         return ()
     level = f"{option('level', model.level)}: {SAID[model.level]}"
     return (level, f"{option('augment', True)}: {CHANGED}") if model.augment else (level,)
+
+
+def inputs(model: AugmentedModelConfig, config: NumbersConfig, data: Examples[Any, Any]) -> NumberInputs:
+    """Fitted on the training part."""
+    level, scale = fitted(model, config, data), model.scale
+    return NumberInputs.fit(data, scale == "sequence", level, scale == "running")
 
 
 def fitted(model: AugmentedModelConfig, config: NumbersConfig, data: Examples[Any, Any]) -> Level | None:

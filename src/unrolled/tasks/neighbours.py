@@ -81,7 +81,7 @@ def nearest_summaries(known: NDArray[np.float32], queries: Array) -> Ints:
 
 def nearest_series(inputs: NumberInputs, train: Sequences, queries: Sequences) -> tuple[Ints, str]:
     """`nearest` of the series themselves, and what to say of those that it was found among."""
-    inputs = replace(inputs, by_sequence=False)
+    inputs = replace(inputs, by_sequence=False, by_steps=False)
     known, aligned = inputs.aligned(train), inputs.aligned(queries)
     F = len(inputs.features)
     length = min(max(map(len, known.inputs)), max(LEAST_STEPS, MOST_NUMBERS // F))

@@ -24,7 +24,7 @@ from unrolled.tasks.config import (
     validation_part,
 )
 from unrolled.tasks.model import ModelConfig
-from unrolled.training.config import LearningRate, Schedule, TrainingConfig
+from unrolled.training.config import LEAST_VALIDATION, LearningRate, Schedule, TrainingConfig
 from unrolled.training.selection import LOSS
 
 SYMBOLS = "symbols: what stands between spaces; bpe: byte pairs"
@@ -255,6 +255,13 @@ class AugmentedModelConfig(ModelConfig):
 
     changeable: ClassVar[tuple[str, ...]] = ("noise", "time_mask", "feature_mask")
 
+    scale: Literal["pooled", "sequence", "running"] | None = Field(
+        default=None,
+        description="numbers: scaled by mean and deviation of all training sequences, or each sequence by "
+        "its own too, so that its shape alone counts, or by those up to each step, which a stream has too "
+        f"(pooled; classify, regress: by a trial from {LEAST_VALIDATION} validation sequences on; of "
+        "recordings sequence, or running where the network answers step by step)",
+    )
     level: Literal["none", "recording", "running"] | None = Field(
         default=None,
         description="recordings: what their loudness is measured against, so that answers do not depend on "

@@ -65,7 +65,7 @@ class TranscribeCodec:
                 f"{train.places[0]}: all {len(train):,} transcripts of the training part are empty; wanted "
                 "labels in some"
             )
-        inputs = NumberInputs.fit(train, level=levels.fitted(config.model, config.data, train))
+        inputs = levels.inputs(config.model, config.data, train)
         grams, nats = None, 0.0
         if known.lm_order:
             more = [] if known.lm_text is None else _lines(known.lm_text)
