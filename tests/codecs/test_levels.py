@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from unrolled.codecs.levels import Level
+from unrolled.codecs.levels import DEPTH, Level
 
 NAN = np.nan
 
@@ -20,6 +20,13 @@ def rows(T, M=3, seed=0):
 def test_a_recording_is_less_its_own_loudest():
     x = np.array([[-5, -7], [-2, NAN], [-9, -3]])
     assert np.array_equal(Level("recording").whole(x), [[-3, -5], [0, NAN], [-7, -1]], equal_nan=True)
+
+
+@pytest.mark.parametrize("kind", ["recording", "running"])
+def test_what_is_deep_below_is_silence(kind):
+    x = np.array([[0.0, -9.0], [-30, -23], [NAN, -11]])
+    y = Level(kind, 0.0, 0.0).whole(x)
+    assert np.array_equal(y, [[0, -9], [-DEPTH, -DEPTH], [NAN, -DEPTH]], equal_nan=True)
 
 
 def test_the_running_one_falls_and_begins_above_the_first_frame():

@@ -1,13 +1,14 @@
 """How loud a recording is, taken out of its log-mel rows x (T, M): the microphone's gain does not count.
 
-    y_tj = x_tj - p_t        l_t = max_j x_tj, the loudest band of a frame
+    y_tj = max(x_tj - p_t, -DEPTH)        l_t = max_j x_tj, the loudest band of a frame
 
     recording   p_t = max_s l_s, the loudest of the whole recording
     running     p_0 = l_0 + ahead      p_t = max(p_{t-1} - fall, l_t)
 
 `ahead` is how far the loudest frame stands above the first one, the median of the training recordings: what
 is heard first is taken for the silence before a sound. A gain g adds 2 ln g to every x, and changes no y but
-where x is the floor of files/wav.py.
+where x is the floor of files/wav.py. What is deeper than DEPTH is silence, whatever the room, the codec or
+the number of bits made of it.
 
 Rule     p_t follows from p_{t-1} and frame t in one order: the same bits whole, in chunks and in any company
 """
@@ -24,6 +25,8 @@ Kind = Literal["recording", "running"]
 
 # Nats of power a second by which the running one falls, so that a loud sound is forgotten: 3 dB.
 FALL = 0.3 * np.log(10)
+# Nats of power below which sound is silence: 43 dB.
+DEPTH = 10.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,6 @@ def _known(loudest: Array) -> Array:
 
 
 def _less(x: Array, p: Array) -> Array:
-    """x - p, NaN where nothing is known yet."""
+    """y, NaN where nothing is known yet."""
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.asarray(x - p)
+        return np.maximum(x - p, -DEPTH)

@@ -5,7 +5,8 @@ before the recurrent layers, how many steps become one, and how all become one v
     subsample  ⌈T / STEPS⌉, behind which convolutions halve the number of steps twice: ⌈T / READ⌉
     scale      pooled; of recordings, as levels.py says
     level      of recordings, as levels.py says
-    members    FEW_MEMBERS where fewer than FEW sequences of numbers or FEW_TEXTS texts train, else 1
+    members    FEW_MEMBERS where fewer than FEW sequences of numbers, FEW_RECORDINGS recordings or FEW_TEXTS
+               texts train, else 1
 
 So it is where the validation part has fewer than LEAST_VALIDATION sequences, or the training fewer than
 LEAST_TRIED steps; texts have no front, and each step alone. Else the other scale is tried, then the other
@@ -28,6 +29,7 @@ from unrolled.tasks import levels
 from unrolled.tasks.inputs import (
     FEW,
     FEW_MEMBERS,
+    FEW_RECORDINGS,
     FEW_TEXTS,
     LONG,
     READ,
@@ -51,7 +53,7 @@ def fixed(model: PooledModelConfig, train: Sequences) -> PooledModelConfig:
     """The options with a usual one for each that is open."""
     usual: Options = {
         "pooling": default_pooling(model, train.is_text),
-        "members": FEW_MEMBERS if len(train) < (FEW_TEXTS if train.is_text else FEW) else 1,
+        "members": FEW_MEMBERS if len(train) < _few(train) else 1,
         "input_dropout": TEXT_DROPOUT if train.is_text else 0.0,
     }
     if train.is_text:
@@ -61,6 +63,12 @@ def fixed(model: PooledModelConfig, train: Sequences) -> PooledModelConfig:
         usual |= _reading(front, train)
     chosen = model.model_copy(update=_open(model, usual))
     return levels.settled(chosen, train, whole=chosen.front != "none" or chosen.subsample != 1)
+
+
+def _few(train: Sequences) -> int:
+    if train.is_text:
+        return FEW_TEXTS
+    return FEW if train.rate_hz is None else FEW_RECORDINGS
 
 
 def chosen(

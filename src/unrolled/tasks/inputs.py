@@ -78,8 +78,8 @@ PooledDropout = Annotated[
 # Where no other numbers are named: steps of series of numbers that recurrent layers read at most, about, or
 # convolutions; and from how many on there are convolutions.
 STEPS, READ, LONG = 48, 192, 80
-# Of so few sequences, or texts, which are soon read, so many networks are trained.
-FEW, FEW_TEXTS, FEW_MEMBERS = 300, 5_000, 3
+# Of so few sequences, recordings or texts, which are soon read, so many networks are trained.
+FEW, FEW_RECORDINGS, FEW_TEXTS, FEW_MEMBERS = 300, 1_000, 5_000, 3
 # Numbers a step and stages of convolutions.
 FRONT_SIZE, FRONT_STAGES = 64, 2
 # Of texts, whose words are soon learned by heart: of their embeddings, in training.
@@ -98,8 +98,8 @@ class PooledModelConfig(SymbolDropoutConfig, WordVectorsConfig, AugmentedModelCo
         ge=1,
         le=64,
         description="networks, each with weights of its own, whose outputs are averaged: an ensemble in one "
-        f"model, slower by as many times ({FEW_MEMBERS} where fewer than {FEW} sequences of numbers or "
-        f"{FEW_TEXTS:,} texts train; 1)",
+        f"model, slower by as many times ({FEW_MEMBERS} where fewer than {FEW} sequences of numbers, "
+        f"{FEW_RECORDINGS:,} recordings or {FEW_TEXTS:,} texts train; 1)",
     )
     hidden: Hidden = 128
     bidirectional: Bidirectional = True
