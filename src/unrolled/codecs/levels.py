@@ -25,8 +25,8 @@ Kind = Literal["recording", "running"]
 
 # Nats of power a second by which the running one falls, so that a loud sound is forgotten: 3 dB.
 FALL = 0.3 * np.log(10)
-# Nats of power below which sound is silence: 43 dB.
-DEPTH = 10.0
+# Nats of power below which sound is silence: 48 dB.
+DEPTH = 11.0
 
 
 @dataclass(frozen=True)
