@@ -1,5 +1,7 @@
 """What classifiers and regressors choose by themselves, by short trials, and on what data alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -56,6 +58,25 @@ def test_without_a_trial_steps_are_as_many_as_suit_the_length():
         scale="sequence", subsample=7, front="conv", pooling="max", members=2, input_dropout=0.2
     )
     assert choice.fixed(named, splits().train) == named
+
+
+def test_recordings_are_scaled_by_themselves_without_a_trial():
+    """The validation part has the voices of training, and cannot tell what others need."""
+    data = splits(validation=LEAST_VALIDATION, N=999)
+    heard = replace(data, train=replace(data.train, rate_hz=8000))
+    losses = tried(scale={"pooled": 0.3})
+    model, notes = choice.chosen(PooledModelConfig(), heard, 4000, losses)
+    assert (model.level, model.scale, model.augment, model.members) == ("recording", "sequence", True, 3)
+    assert {scale for scale, *_ in losses.asked} == {"sequence"} and len(notes) == 1
+    steps = choice.fixed(PooledModelConfig(bidirectional=False, front="none", subsample=1), heard.train)
+    assert (steps.level, steps.scale) == ("running", "running")
+    plain = PooledModelConfig(level="none", scale="pooled", augment=False, members=1)
+    named = choice.fixed(plain, heard.train)
+    assert (named.level, named.scale, named.augment, named.members) == ("none", "pooled", False, 1)
+    more = replace(splits(1, N=1000).train, rate_hz=8000)
+    assert choice.fixed(PooledModelConfig(), more).members == 1
+    other = choice.fixed(PooledModelConfig(), data.train)
+    assert (other.level, other.scale, other.augment) == (None, "pooled", None)
 
 
 def test_what_is_clearly_better_on_the_validation_part_is_taken():

@@ -139,6 +139,8 @@ class NumberInputs:
         DataError for a value that float32 cannot hold once it is scaled."""
         if self.running is not None:
             return self._within(np.asarray(x, np.float64), place)
+        if self.level is not None:
+            self._refuse(np.isinf(x), x, place)
         z = self._scaled(x)
         if self.by_sequence:
             z = own_scales.of_whole(z)
