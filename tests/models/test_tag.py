@@ -12,6 +12,7 @@ import torch
 from unrolled import Tagger, runtime
 from unrolled.errors import ConfigError, DataError, RunError
 from unrolled.models import saved
+from unrolled.tasks.forward import tensors
 
 FEATURES = ("u", "v")
 WORDS = ("go", "See", "mr", "paris", "Öl", "漢字", "x" * 70)
@@ -205,6 +206,30 @@ def test_both_directions_are_predicted_and_not_streamed(kind):
     for one in (model, made):
         with pytest.raises(ConfigError, match=r"from its end.*with bidirectional=False and without reverse"):
             one.stream()
+
+
+@pytest.mark.parametrize("kind", ["words-free", "numbers", "numbers-bound"])
+def test_windows_are_answered_each_by_itself(kind, tmp_path):
+    """What is missing is carried across their borders; the state of the layers is not."""
+    model = trained(kind, bidirectional=True, window=3, lookahead=1)
+    rows = frame(kind, seed=5)
+    model.save(tmp_path / "run")
+    made = runtime.load(tmp_path / "run")
+    for found, own in zip(made.predict(sequences(kind, rows)), answered(model, rows), strict=True):
+        assert_same(found, own)
+    encoded, steps = model._rows(rows), model.codec.steps(model._data_for(rows))
+    for i, (padded, row) in enumerate(zip(model._raw(encoded, float("nan")), encoded, strict=True)):
+        assert np.array_equal(padded, made.outputs(row))
+        assert np.array_equal(model._raw([row], 0.0)[0], padded)
+        for first in range(0, len(row), 3):
+            begin, last = max(0, first - 1), min(len(row), first + 3)
+            window = steps.cut([slice(begin, last + 1)], [i]).batch([0])
+            with torch.no_grad():
+                o = model.network(tensors(window))[0][0]
+            assert np.array_equal(padded[first:last], o[first - begin : last - begin].numpy())
+    assert made.outputs(encoded[0][:0]).shape == (0, len(model.tags))
+    with pytest.raises(ConfigError, match="one with bidirectional=False"):
+        made.stream()
 
 
 def test_what_is_no_step_is_refused_in_one_line():

@@ -15,8 +15,9 @@ from unrolled.batching.stretches import Stretches
 from unrolled.cells import CELLS
 from unrolled.errors import ConfigError, DataError
 from unrolled.files.tagged import Tagged
-from unrolled.tasks import tag
+from unrolled.tasks import tag_windows
 from unrolled.tasks.estimator import Prepared
+from unrolled.tasks.split_data import Splits
 from unrolled.tasks.tag import TagConfig, Tagger
 from unrolled.tasks.tag_codec import Examples, TagCodec
 from unrolled.training.progress import Reporter
@@ -252,7 +253,7 @@ def test_stretches_carry_the_state_that_one_long_pass_would_have(frame, cell):
         torch.nn.init.uniform_(parameter, -0.9, 0.9)
     examples, loss = Examples.of(codec, data), Tagger._loss(tagger.config, codec)
     wanted, steps, _ = loss(network, examples.collate(np.arange(len(data))))
-    walk = tag._batches(examples, 2, tagger.config.training)
+    walk = tag_windows.batches(examples, tagger.config)
     step = tagger._step(network, Prepared(tagger.config, codec, walk, None))
     state, found, o = None, 0.0, {}
     for stretch, batch in zip(
@@ -271,12 +272,94 @@ def test_stretches_carry_the_state_that_one_long_pass_would_have(frame, cell):
     assert len(o) == steps
 
 
-def test_a_window_wants_layers_that_read_forward_and_no_chain():
-    for options in ({}, {"bidirectional": False, "reverse": True}):
-        with pytest.raises(ConfigError, match="tag with a window takes no"):
-            Tagger(window=5, **options)
+def test_a_window_wants_the_order_of_time_and_no_chain():
+    with pytest.raises(ConfigError, match="window cuts sequences, and reverse reads them from their ends"):
+        Tagger(window=5, bidirectional=False, reverse=True)
     with pytest.raises(ConfigError, match="crf learns from whole paths"):
-        Tagger(window=5, bidirectional=False, crf=True)
+        Tagger(window=5, crf=True)
+    with pytest.raises(ConfigError, match="lookahead is for layers that read in both directions"):
+        Tagger(window=5, lookahead=2, bidirectional=False)
+    with pytest.raises(ConfigError, match=r"lookahead belongs to window.* set window=\d+, or leave it out"):
+        fitted(waves(20), lookahead=2, target="phase")
+
+
+def test_a_model_learns_in_windows():
+    options = {"bidirectional": True, "window": 3, "lookahead": 1, "epochs": 12, "target": "phase"}
+    table = fitted(waves(80), **options).evaluation
+    assert table.rows[0]["accuracy"] > 0.8 > table.rows[-1]["accuracy"]
+
+
+def levels(steps, count=6, seed=0):
+    """Whether a step is above the one that follows, in long series."""
+    draw, parts = np.random.default_rng(seed), []
+    for s in range(count):
+        x = draw.normal(size=steps)
+        tag = np.where(x > np.append(x[1:], 0), "above", "below")
+        parts.append(pl.DataFrame({"id": f"s{s}", "x": x, "tag": tag}))
+    return pl.concat(parts)
+
+
+def long_config(**options):
+    data = Tagger()._read_source(Tagger(**options).config, levels(2000))
+    return Tagger(**options).config, Splits(data.select(range(4)), data.select([4]), data.select([5]))
+
+
+def test_long_series_of_numbers_are_read_in_windows_of_the_direction_that_does_better():
+    """Two losses that are told apart, and two that are not."""
+    config, data = long_config()
+    better, worse = np.full(40, 0.1) + np.arange(40) / 1e3, np.full(40, 0.3)
+    for one_way, both, taken in ((better, worse, False), (worse, better, True), (better, better, True)):
+        asked = []
+
+        def tried(config, steps, one_way=one_way, both=both, asked=asked):
+            asked.append((config.model.bidirectional, config.tag.window, config.tag.lookahead, steps))
+            return both if config.model.bidirectional else one_way
+
+        chosen, notes = tag_windows.chosen(config, data, tried)
+        S, L = tag_windows.WINDOW, tag_windows.MARGIN
+        assert asked == [(True, S, L, 200), (False, S, None, 200)]
+        assert chosen.model.bidirectional is taken and chosen.tag.window == S
+        assert chosen.tag.lookahead == (L if taken else None)
+        assert chosen.training.epochs * 4 >= 1000 and chosen.model.forget_bias == 1.0
+        assert f"windows of {S}" in notes[0] and "validation loss" in notes[1]
+        assert ("in both directions, with" in notes[1].partition(":")[0]) == taken
+
+
+@pytest.mark.parametrize(
+    ("options", "window", "both"),
+    [
+        ({"bidirectional": False}, tag_windows.WINDOW, False),
+        ({"bidirectional": True, "window": 50}, 50, True),
+        ({"lookahead": 9}, tag_windows.WINDOW, True),
+        ({"steps": 30}, tag_windows.WINDOW, True),
+        ({"crf": True}, None, True),
+        ({"reverse": True}, None, False),
+    ],
+)
+def test_what_was_named_is_not_tried(options, window, both):
+    config, data = long_config(**options)
+    chosen, _ = tag_windows.chosen(config, data, None)
+    assert (chosen.tag.window, chosen.model.bidirectional) == (window, both)
+    assert chosen.tag.lookahead in (None, tag_windows.MARGIN, options.get("lookahead"))
+
+
+def test_a_long_series_is_tried_learned_and_answered(monkeypatch):
+    """What decides comes after: one direction knows a half of it."""
+    monkeypatch.setattr(tag_windows, "LEAST_TRIED", 50)
+    notes = Notes()
+    options = {"hidden": 8, "learning_rate": 0.02, "steps": 150, "batch_size": 8}
+    tagger = Tagger(**options).fit(levels(2000), report=notes)
+    assert any("in both directions, with 32 steps" in one for one in notes.lines), notes.lines
+    assert tagger.evaluation.rows[0]["accuracy"] > 0.9
+    assert len(tagger.history.rows) > 5 and tagger.config.model.input_dropout == 0.0
+
+
+def test_few_long_sequences_learn_side_by_side():
+    config, data = long_config(bidirectional=False, window=100)
+    codec = TagCodec.fit(config, data.train)
+    batches = tag_windows.batches(Examples.of(codec, data.train), config)
+    assert len(batches.rows) == 8, "lanes of 1,000 steps"
+    assert sum(int(batch.lengths.sum()) for batch in batches.batches(1)) == 4 * 2000
 
 
 def test_a_model_learns_in_stretches():

@@ -88,7 +88,7 @@ def chosen(
         losses = tried(best, length) if losses is None else losses
         other = best.model_copy(update=options)
         after = tried(other, length)
-        taken = _clearly_lower(after, losses)
+        taken = clearly_lower(after, losses)
         notes.append(_said(options, taken, after, losses, length))
         if taken:
             best, losses = other, after
@@ -117,7 +117,7 @@ def _length(train: Sequences) -> int:
     return int(np.median([len(x) for x in train.inputs]))
 
 
-def _clearly_lower(losses: Losses, than: Losses) -> bool:
+def clearly_lower(losses: Losses, than: Losses) -> bool:
     lower = than - losses
     return bool(lower.mean() > DEVIATIONS * lower.std() / np.sqrt(len(lower)))
 

@@ -198,9 +198,9 @@ class ModelConfig(CellConfig):
                 f"or {option('dropout', 0)}"
             )
         for name in ("backward_hidden", "merge"):
-            if getattr(self, name) not in (None, "concat") and not self.bidirectional:
+            if getattr(self, name) not in (None, "concat") and self.bidirectional is False:
                 usual = type(self).model_fields["bidirectional"].default  # what is on by itself is turned on
-                switch = option("bidirectional", True if usual else None)
+                switch = option("bidirectional", None if usual is False else True)
                 raise ValueError(f"{option(name)} needs two directions; set {switch}, or leave it out")
         return self
 

@@ -20,7 +20,7 @@ Source   Huang, Xu and Yu 2015, arXiv:1508.01991; with characters Lample et al. 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import chain, pairwise
 from pathlib import Path
@@ -34,8 +34,9 @@ from torch import Tensor
 
 from unrolled.batching import splits
 from unrolled.batching.buckets import by_length
-from unrolled.batching.stretches import Stretches
+from unrolled.batching.lookahead import Lookahead
 from unrolled.blocks.tagger import Tagger as Block
+from unrolled.codecs import padding
 from unrolled.codecs.words import WordRows
 from unrolled.decoding.tags import Decoder, Kernels, decoder, masks
 from unrolled.errors import DataError
@@ -46,7 +47,7 @@ from unrolled.files.tagged import Tagged
 from unrolled.files.tagging import read_tagged
 from unrolled.kernels.torch import crf
 from unrolled.nn.functional import cross_entropy, log_softmax, softmax
-from unrolled.tasks import confusion, entities, tag_scores, tag_selection, unseen
+from unrolled.tasks import confusion, entities, tag_scores, tag_selection, tag_windows, unseen
 from unrolled.tasks.ensemble import members_step
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, verdicts
@@ -54,16 +55,19 @@ from unrolled.tasks.examples import in_batches
 from unrolled.tasks.forward import ForwardEstimator, tensors
 from unrolled.tasks.sources import Source
 from unrolled.tasks.split_data import Shares, Splits
-from unrolled.tasks.tag_codec import Batch, Examples, NumberRows, TagCodec
+from unrolled.tasks.tag_codec import Batch, CodedWords, Examples, NumberRows, TagCodec
 from unrolled.tasks.tag_config import TagConfig
 from unrolled.tasks.tag_network import Network, dropping_rates, network_of, with_words_dropped
 from unrolled.tasks.unseen import UNSEEN
-from unrolled.training.batches import Batches, Step
-from unrolled.training.config import TrainingConfig
+from unrolled.training.batches import Step
+from unrolled.training.generators import own_generators
+from unrolled.training.loop import Training
+from unrolled.training.progress import Reporter
 from unrolled.training.selection import Validated
 
 Array = NDArray[np.float64]
 Path_ = NDArray[np.int64]
+Steps = WordRows | NumberRows | CodedWords
 
 
 def _on_arrays(kernel: Callable[..., Tensor]) -> Callable[..., Any]:
@@ -191,7 +195,8 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         self, config: TagConfig, data: Splits[Tagged], start: TagCodec | None
     ) -> Prepared[TagConfig, TagCodec]:
         codec = TagCodec.fit(config, data.train) if start is None else start.again(data.train)
-        config = tag_selection.settled(config, codec, data)
+        config, read = tag_windows.chosen(config, data, partial(self._tried, codec, data))
+        config, lookahead = tag_selection.settled(config, codec, data), tag_windows.lookahead_of(config)
         train, validation = data.encoded(partial(Examples.of, codec))
         if all((tags == UNSEEN).all() for tags in validation.tags):
             raise DataError(
@@ -199,23 +204,43 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
             )
         loss, truth = self._loss(config, codec), data.validation.truth
         shown = tag_selection.shown(config, codec, data.validation)
+        learned = validation if lookahead is None else validation.windowed(lookahead)
 
         def validate(network: Network) -> Validated:
-            paths = [path for path, _ in _answers(network, codec, validation.steps, validation.lengths)]
-            measured = tag_selection.measured(shown, codec.tags, truth, paths)
-            return Validated(_mean_loss(network, validation, loss), {shown: measured})
+            answers = _answers(network, codec, validation.steps, validation.lengths, lookahead)
+            measured = tag_selection.measured(shown, codec.tags, truth, [path for path, _ in answers])
+            return Validated(_mean_loss(network, learned, loss), {shown: measured})
 
         return Prepared(
             config,
             codec,
-            _batches(train, config.tag.window, config.training),
+            tag_windows.batches(train, config),
             validate,
             (
                 f"{data.sizes()}, {len(codec.tags)} tags{_of_scheme(codec.scheme)}",
                 *data.train.notes,
                 *(entities.remarks(codec.tags) if _lacks_scheme(config, codec) else ()),
+                *read,
             ),
         )
+
+    def _tried(
+        self, codec: TagCodec, data: Splits[Tagged], config: TagConfig, steps: int
+    ) -> NDArray[np.float64]:
+        """(P,) the losses of pieces of the validation part after a training of so many steps."""
+        minutes = config.training.minutes and config.training.minutes * tag_windows.TRIAL_SHARE
+        limits = {"steps": steps, "minutes": minutes, "epochs": None, "patience": 0, "keep": "last"}
+        training = config.training.by_loss().model_copy(update=limits)
+        model = config.model.model_copy(update={"members": 1})
+        config = config.model_copy(update={"training": training, "model": model})
+        batches = tag_windows.batches(Examples.of(codec, data.train), config)
+        with own_generators(torch.device("cpu"), training.seed):
+            network = self._network(config, codec)
+        step = self._step(network, Prepared(config, codec, batches, None))
+        Training(network, batches, step, training, checkpoints=None, validate=None, report=Reporter()).run()
+        judged = Examples.of(codec, data.validation)
+        outputs = _outputs(network, judged.steps, judged.lengths, tag_windows.lookahead_of(config))
+        return tag_windows.piece_losses(outputs, judged.tags, config.tag.window or 1)
 
     def _judged_in(self, codec: TagCodec, part: Tagged) -> tuple[int, str]:
         """Segments of one tag: the steps of one hardly differ, and each sequence has one at least."""
@@ -299,20 +324,60 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
 
     def _answers(self, data: Tagged) -> list[tuple[Path_, Array]]:
         """(N,) of the path (T_i,) and p (T_i, K), each with the bits that it has alone."""
-        return _answers(self.network, self.codec, self.codec.steps(data), data.lengths)
+        return _answers(self.network, self.codec, self.codec.steps(data), data.lengths, self._lookahead)
+
+    def _raw(self, rows: Sequence[NDArray[Any]], fill: float) -> list[NDArray[Any]]:
+        if self._lookahead is None:
+            return super()._raw(rows, fill)
+        steps = self.codec.steps_of(rows, fill)
+        return _outputs(self.network, steps, list(map(len, rows)), self._lookahead)
+
+    def _answers_about(self) -> dict[str, Any]:
+        lookahead = self._lookahead
+        return super()._answers_about() | ({} if lookahead is None else {"lookahead": asdict(lookahead)})
+
+    @property
+    def _lookahead(self) -> Lookahead | None:
+        return tag_windows.lookahead_of(self.config)
 
 
 def _answers(
-    network: Network, codec: TagCodec, steps: WordRows | NumberRows, every: Sequence[int]
+    network: Network,
+    codec: TagCodec,
+    steps: WordRows | NumberRows,
+    every: Sequence[int],
+    lookahead: Lookahead | None,
 ) -> list[tuple[Path_, Array]]:
     """Those of encoded sequences whose lengths (N,) are `every`."""
-    decoder = _decoder(network, codec)
+    decoder, outputs = _decoder(network, codec), _outputs(network, steps, every, lookahead)
 
     def of_batch(indices: NDArray[np.int64]) -> list[tuple[Path_, Array]]:
-        lengths = np.array(every, np.int64)[indices]
-        o, _ = network(tensors(steps.batch(indices)), lengths=torch.from_numpy(lengths))
-        answers = zip(*decoder.decode(o.numpy(), lengths, TORCH), lengths, strict=True)
+        o, lengths = padding.padded([outputs[i] for i in indices]), np.array(every, np.int64)[indices]
+        answers = zip(*decoder.decode(o, lengths, TORCH), lengths, strict=True)
         return [(path[:T], p[:T]) for path, p, T in answers]
+
+    return in_batches(by_length(every, BATCH), of_batch)
+
+
+def _outputs(
+    network: Network,
+    steps: Steps,
+    every: Sequence[int],
+    lookahead: Lookahead | None,
+) -> list[NDArray[Any]]:
+    """(N,) of o (T_i, K)."""
+    if lookahead is not None:
+        windows = lookahead.of(every)
+        steps = steps.cut(
+            [one.steps for one in windows], np.array([one.sequence for one in windows], np.int64)
+        )
+        lengths = [one.end - one.begin for one in windows]
+        return lookahead.joined(every, _outputs(network, steps, lengths, None))
+
+    def of_batch(indices: NDArray[np.int64]) -> list[NDArray[Any]]:
+        lengths = [every[i] for i in indices]
+        o, _ = network(tensors(steps.batch(indices)), lengths=torch.tensor(lengths))
+        return [one[:T] for one, T in zip(o.numpy(), lengths, strict=True)]
 
     with torch.no_grad():
         return in_batches(by_length(every, BATCH), of_batch)
@@ -333,12 +398,6 @@ def _lacks_scheme(config: TagConfig, codec: TagCodec) -> bool:
 
 def _of_scheme(scheme: str) -> str:
     return "" if scheme == entities.NONE else f" of entities ({option('scheme', scheme)})"
-
-
-def _batches(examples: Examples, window: int | None, training: TrainingConfig) -> Batches[Batch]:
-    if window is None:
-        return examples.buckets(training)
-    return Stretches(examples.lengths, window, examples.cut, training.batch_size, training.seed)
 
 
 def _mean_loss(network: Network, examples: Examples, loss: Any) -> float:

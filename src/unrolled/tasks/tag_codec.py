@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.buckets import padded
+from unrolled.batching.lookahead import Lookahead, Window
 from unrolled.batching.stretches import Stretch
 from unrolled.codecs import padding
 from unrolled.codecs.inputs import NumberInputs
-from unrolled.codecs.words import WordRows, Words
+from unrolled.codecs.words import WordBatch, WordRows, Words
 from unrolled.errors import ConfigError, DataError
 from unrolled.files import labels
 from unrolled.files.conll import columns_of
@@ -29,6 +30,7 @@ from unrolled.tasks import entities, examples, tag_scores, unseen
 from unrolled.tasks.entities import Allowed
 from unrolled.tasks.forward import tensors
 from unrolled.tasks.tag_config import TagConfig
+from unrolled.tasks.unseen import UNSEEN
 
 Classes = NDArray[np.int64]
 INPUTS: dict[str, type[Words | NumberInputs]] = {"words": Words, "numbers": NumberInputs}
@@ -111,6 +113,12 @@ class TagCodec:
             return WordRows.of(self.inputs, sentences)
         return NumberRows(list(map(self.inputs.whole, self.rows(data))))
 
+    def steps_of(self, rows: Sequence[NDArray[Any]], fill: float) -> "CodedWords | NumberRows":
+        """The same of what `rows` gives, with `fill` in the padding of its batches."""
+        if isinstance(self.inputs, Words):
+            return CodedWords(rows, self.inputs, fill)
+        return NumberRows([self.inputs.whole(z) for z in rows], fill)
+
     def rows(self, data: Tagged) -> list[NDArray[Any]]:
         """(N,) of (T_i, …) each sequence as the runtime's `encode` gives it."""
         self._require_kind(data)
@@ -186,13 +194,30 @@ class NumberRows:
     """Encoded sequences of numbers (T_i, I)."""
 
     rows: Sequence[NDArray[np.float32]]
+    fill: float = 0.0
 
     def batch(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
-        return padding.padded([self.rows[i] for i in indices])
+        return padding.padded([self.rows[i] for i in indices], self.fill)
 
-    def cut(self, rows: Sequence[slice], indices: NDArray[np.int64]) -> "NumberRows":
+    def cut(self, rows: Sequence[slice], indices: NDArray[np.int64]) -> Self:
         """Stretches of the sequences `indices`."""
-        return NumberRows([self.rows[i][part] for i, part in zip(indices, rows, strict=True)])
+        return replace(self, rows=[self.rows[i][part] for i, part in zip(indices, rows, strict=True)])
+
+
+@dataclass(frozen=True)
+class CodedWords:
+    """Encoded sequences of words (T_i, width), as the runtime has them."""
+
+    rows: Sequence[NDArray[np.int64]]
+    inputs: Words
+    fill: float
+
+    def batch(self, indices: NDArray[np.int64]) -> WordBatch:
+        return self.inputs.padded([self.rows[i] for i in indices], self.fill)
+
+    def cut(self, rows: Sequence[slice], indices: NDArray[np.int64]) -> Self:
+        """Stretches of the sequences `indices`."""
+        return replace(self, rows=[self.rows[i][part] for i, part in zip(indices, rows, strict=True)])
 
 
 class Batch(NamedTuple):
@@ -226,6 +251,22 @@ class Examples(examples.Examples[Batch]):
     def collate(self, indices: NDArray[np.int64]) -> Batch:
         tags, lengths = padded([self.tags[i] for i in indices])
         return Batch(tensors(self.steps.batch(indices)), lengths, tags)
+
+    def windows(self, windows: Sequence[Window]) -> Self:
+        """Windows as sequences of their own; what is beside their pieces has no tag."""
+        rows, indices = [one.steps for one in windows], np.array([one.sequence for one in windows])
+        tags = []
+        for one in windows:
+            tags.append(torch.full((one.end - one.begin,), UNSEEN))
+            tags[-1][one.piece] = self.tags[one.sequence][one.first : one.last]
+        return type(self)(self.steps.cut(rows, indices), tags)
+
+    def windowed(self, lookahead: Lookahead) -> Self:
+        """All of them in windows."""
+        return self.windows(lookahead.of(self.lengths))
+
+    def batch_of(self, windows: Sequence[Window]) -> Batch:
+        return self.windows(windows).collate(np.arange(len(windows)))
 
     def cut(self, stretch: Stretch) -> Batch:
         indices = stretch.indices

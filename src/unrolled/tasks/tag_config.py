@@ -13,19 +13,17 @@ from unrolled.tasks.config import (
     Missing,
     Names,
     NoHeader,
+    Rate,
     Section,
     Size,
     SkipWrong,
 )
 from unrolled.tasks.model import (
-    Bidirectional,
     CellKind,
     Hidden,
-    InputDropout,
     Members,
     ModelConfig,
     OutputDropout,
-    require_forward,
 )
 from unrolled.tasks.shared_options import (
     SplitConfig,
@@ -91,7 +89,13 @@ class TagModelConfig(SymbolDropoutConfig, WordVectorsConfig, ModelConfig):
     cell: CellKind = "lstm"
     members: Members = 1
     hidden: Hidden = 128
-    bidirectional: Bidirectional = True
+    bidirectional: bool | None = Field(  # type: ignore[assignment]
+        default=None,
+        description="read every sequence in both directions, so that a step is understood by what follows "
+        "it too; twice the work, and no stream (on; of long series of numbers by a trial on the validation "
+        "part)",
+        json_schema_extra={"unset": True},
+    )
     embedding_size: Size = Field(
         default=100,
         description="numbers that tell a word from others; more can tell finer meanings, and need more text",
@@ -114,7 +118,11 @@ class TagModelConfig(SymbolDropoutConfig, WordVectorsConfig, ModelConfig):
         "become; 0 = none are read",
     )
     character_dropout: CharacterDropout = 0.1
-    input_dropout: InputDropout = 0.3
+    input_dropout: Rate | None = Field(
+        default=None,
+        description="share of what the recurrent layers read that is left out by chance in training; more "
+        "learns small data less by heart (words: 0.3; numbers: 0)",
+    )
     output_dropout: OutputDropout = 0.3
 
 
@@ -122,7 +130,7 @@ class TagOptions(Section):
     """How tags are learned and decoded."""
 
     in_short: ClassVar[tuple[str, ...]] = ("crf", "class_weights")
-    changeable: ClassVar[tuple[str, ...]] = ("rare_word_dropout", "window", "class_weights")
+    changeable: ClassVar[tuple[str, ...]] = ("rare_word_dropout", "window", "lookahead", "class_weights")
 
     crf: bool = Field(
         default=False,
@@ -147,8 +155,16 @@ class TagOptions(Section):
     )
     window: Count | None = Field(
         default=None,
-        description="steps that backpropagation goes back, the state carried on, for long sequences (whole "
-        "ones); fewer take less memory and learn shorter patterns",
+        description="steps of long sequences that are learned from at once (truncated backpropagation): in "
+        "one direction the state is carried on, in both the steps around are read too; fewer take less "
+        "memory and learn shorter patterns (whole sequences; of numbers with more than 1,000 steps 64)",
+    )
+    lookahead: int | None = Field(
+        default=None,
+        ge=0,
+        le=2**20,
+        description="both directions with a window: steps before and behind it that are read with it, in use "
+        "too; more know more of what is around a step, and take longer (32)",
     )
     class_weights: Literal["none", "balanced"] = Field(
         default="none",
@@ -186,10 +202,22 @@ class TagConfig(Section):
                 "the two out"
             )
         if self.tag.window is not None:
-            require_forward(self.model, "tag with a window", "need what no state has carried yet")
-            if self.tag.crf:
-                raise ValueError(
-                    f"{option('crf')} learns from whole paths, and {option('window')} cuts them; leave one "
-                    "of the two out"
-                )
+            self._require_window()
+        if self.tag.lookahead is not None and (self.model.bidirectional is False or self.model.reverse):
+            raise ValueError(
+                f"{option('lookahead')} is for layers that read in both directions; leave it out, or "
+                f"{option('bidirectional', False)}"
+            )
         return self
+
+    def _require_window(self) -> None:
+        if self.model.reverse:
+            raise ValueError(
+                f"{option('window')} cuts sequences, and {option('reverse')} reads them from their ends, "
+                "which no state has carried yet; leave one of the two out"
+            )
+        if self.tag.crf:
+            raise ValueError(
+                f"{option('crf')} learns from whole paths, and {option('window')} cuts them; leave one of "
+                "the two out"
+            )

@@ -33,7 +33,7 @@ def network_of(inputs: words.Words | NumberInputs, config: TagModelConfig, tags:
     encoder = _encoder(inputs, config)
     layer = recurrent(config, encoder.size)
     head, chain = Linear(layer.output_size, tags), CRF(tags) if crf else None
-    alone = Tagger(encoder, layer, head, chain, config.input_dropout, config.output_dropout)
+    alone = Tagger(encoder, layer, head, chain, config.input_dropout or 0.0, config.output_dropout)
     network = Network(ensemble(alone, config.members))
     if isinstance(inputs, words.Words) and (inputs.vectors is not None or config.freeze_vectors):
         for member in network.ensemble:
