@@ -133,6 +133,8 @@ steps             phases    --bidirectional off
 steps-both        phases    --merge sum --layers 2 --cell lstm --coupled-input-forget
 steps-crf         phases    --crf --cell gru --features x
 steps-window      phases    --bidirectional off --window 3 --cell gru
+steps-windows     phases    --window 3 --lookahead 2 --cell gru
+words-windows     treebank  --window 4 --lookahead 1 --character-hidden 0
 steps-named       phases    --id id --time step --target tag --features x --features y --bidirectional off
 members           treebank  --members 2 --crf --character-hidden 0
 steps-members     phases    --members 3 --bidirectional off --window 3

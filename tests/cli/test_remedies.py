@@ -79,7 +79,7 @@ REMEDIES: tuple[tuple[str, Callable[[Path, int], Path], str, str], ...] = (
     ("classify", long_table, "--select kappa", "--select accuracy"),
     ("language", book, "--word-dropout 0.1", "--tokens words"),
     ("language", book, "--tokens bpe --character-dropout 0.1", "--tokens characters"),
-    ("tag", treebank, "--window 3", "--bidirectional off"),
+    ("tag", treebank, "--lookahead 3", "--window 64"),
     ("tag", treebank, "--scheme iob2", "--scheme none"),
     ("transcribe", spoken, "--best 17", "--beam 17"),
     ("transcribe", spoken, "--states 2", "--hmm"),

@@ -354,6 +354,20 @@ def test_a_long_series_is_tried_learned_and_answered(monkeypatch):
     assert len(tagger.history.rows) > 5 and tagger.config.model.input_dropout == 0.0
 
 
+def test_one_long_series_is_cut_in_time():
+    """A part of each kind, none of whose steps is in another."""
+    notes, frame = Notes(), levels(3000, count=1).with_columns(x=pl.int_range(3000).cast(pl.Float64))
+    tagger = Tagger(hidden=3, steps=2, bidirectional=True).fit(
+        frame.with_columns(tag=pl.when(pl.col("x") % 7 < 3).then(pl.lit("a")).otherwise(pl.lit("b"))),
+        report=notes,
+    )
+    parts = [
+        part.inputs[0][:, 0] for part in (tagger._data.train, tagger._data.validation, tagger._data.test)
+    ]
+    assert [(part[0], part[-1]) for part in parts] == [(0, 2399), (2400, 2699), (2700, 2999)]
+    assert any("cut in time, the last 10% to test, 10% before to validate" in one for one in notes.lines)
+
+
 def test_few_long_sequences_learn_side_by_side():
     config, data = long_config(bidirectional=False, window=100)
     codec = TagCodec.fit(config, data.train)

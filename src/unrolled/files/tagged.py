@@ -1,8 +1,8 @@
 """Sequences with an answer at every step, as the readers of all formats give them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 from unrolled.files.examples import Examples, Numbers, encoded
 from unrolled.files.fingerprints import Prints, fingerprints
@@ -28,6 +28,12 @@ class Tagged(Examples[Words | Numbers, Words]):
     @property
     def lengths(self) -> list[int]:
         return [len(one) for one in self.inputs]
+
+    def cut(self, parts: Sequence[slice]) -> Self:
+        """The steps `parts` (N,) of each sequence."""
+        answers = self.answers and tuple(one[part] for one, part in zip(self.answers, parts, strict=True))
+        inputs = tuple(one[part] for one, part in zip(self.inputs, parts, strict=True))
+        return replace(self, inputs=inputs, answers=answers)
 
     def fingerprints(self) -> Prints:
         return fingerprints((" ".join(one),) if isinstance(one, tuple) else (one,) for one in self.inputs)

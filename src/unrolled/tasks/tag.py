@@ -191,6 +191,12 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         """By lot, so that every tag is in every part as far as possible."""
         return splits.by_label(data.truth, *shares)
 
+    def _cut(self, config: TagConfig, data: Tagged, shares: Shares) -> tuple[Tagged, Tagged, Tagged]:
+        """Of one or two long series each in time: there is none for every part."""
+        if not tag_windows.is_cut_in_time(data, shares):
+            return super()._cut(config, data, shares)
+        return tag_windows.cut_in_time(data, shares)
+
     def _prepare(
         self, config: TagConfig, data: Splits[Tagged], start: TagCodec | None
     ) -> Prepared[TagConfig, TagCodec]:

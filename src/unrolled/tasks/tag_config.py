@@ -205,8 +205,8 @@ class TagConfig(Section):
             self._require_window()
         if self.tag.lookahead is not None and (self.model.bidirectional is False or self.model.reverse):
             raise ValueError(
-                f"{option('lookahead')} is for layers that read in both directions; leave it out, or "
-                f"{option('bidirectional', False)}"
+                f"{option('lookahead')} is for layers that read in both directions, which these do not; "
+                "leave it out"
             )
         return self
 

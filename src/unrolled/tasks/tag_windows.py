@@ -17,6 +17,7 @@ Source   forget bias: Jozefowicz, Zaremba and Sutskever 2015, An empirical explo
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.batching.lookahead import Lookahead, LookaheadBatches
+from unrolled.batching.splits import chronological
 from unrolled.batching.stretches import Stretches
 from unrolled.errors import ConfigError
 from unrolled.files.messages import counted, option
 from unrolled.files.tagged import Tagged
 from unrolled.nn.functional import cross_entropy
 from unrolled.tasks.choice import LEAST_TRIED, clearly_lower
-from unrolled.tasks.split_data import Splits
+from unrolled.tasks.split_data import Shares, Splits
 from unrolled.tasks.tag_codec import Batch, Examples
 from unrolled.tasks.tag_config import TagConfig
 from unrolled.tasks.unseen import UNSEEN
@@ -120,6 +122,29 @@ def _begins_forgetting(config: TagConfig) -> bool:
     model, training = config.model, config.training
     plain = model.bias and not getattr(model, "coupled_input_forget", None)
     return model.cell == "lstm" and plain and training.init == "torch" and training.start_from is None
+
+
+def is_cut_in_time(data: Tagged, shares: Shares) -> bool:
+    """Whether there are series of numbers too few for every part, and long."""
+    parts = [share for share in shares[:2] if share]
+    few = len(data) <= len(parts) and all(share < 1 for share in parts)
+    return few and not data.is_text and min(data.lengths) > LONG
+
+
+def cut_in_time(data: Tagged, shares: Shares) -> tuple[Tagged, Tagged, Tagged]:
+    """Each series in this order; parts of no share are empty."""
+    ends = [chronological(T, *shares[:2]) for T in data.lengths]
+    train = data.cut([slice(0, a) for a, _ in ends])
+    validation, test = data.cut([slice(a, b) for a, b in ends]), data.cut([slice(b, None) for _, b in ends])
+    kept = [f"the last {share:.0%} to {what}" for share, what in ((shares[1], "test"),) if share]
+    kept += [f"{shares[0]:.0%} {'before' if kept else 'at the end'} to validate"] if shares[0] else []
+    note = f"each series is cut in time, {', '.join(kept)}: there are too few to keep whole ones"
+    nothing = data.select([])
+    return (
+        replace(train, notes=(*data.notes, note)),
+        validation if shares[0] else nothing,
+        test if shares[1] else nothing,
+    )
 
 
 def piece_losses(outputs: Sequence[NDArray[Any]], tags: Sequence[Tensor], steps: int) -> Losses:
