@@ -67,6 +67,12 @@ def test_what_is_missing_or_constant_in_columns_is_said():
         "the same at every step of the training part, so of no use: 'x2'",
     ]
     assert remarks(codec, replace(data, named=False)) == []  # rows of images, whose edges are alike
+    rates = replace(numbers([[1.0, 5.0], *[[float(t), NAN] for t in range(8)], [NAN, 6.0]]), named=True)
+    assert remarks(fitted(rates), rates) == [
+        "at a lower rate than the rows: 20.0% of 'x1'; the last value is carried on, beside a mark of the "
+        "rows without one",
+        "missing: 10.0% of 'x0'; the value before is read there, beside a mark",
+    ]
     whole = replace(numbers([[1.0], [2.0]]), named=True)
     assert remarks(fitted(whole), whole) == []
     many = replace(numbers([[NAN, 1.0] * 7, [0.0] * 14]), named=True)

@@ -184,18 +184,28 @@ class NumberInputs:
             rows, missing = rows + len(x), missing + np.isnan(x).sum(0)
             low, high = np.fmin(low, np.fmin.reduce(x)), np.fmax(high, np.fmax.reduce(x))
         lines = []
-        if missing.any():
-            holed = [f for f in np.argsort(-missing, kind="stable") if missing[f]]
-            shares = [f"{missing[f] / rows:.1%} of {shown(self.features[f])}" for f in holed[:MOST_TOLD]]
-            more = len(holed) - MOST_TOLD
-            others = [f"{counted(more, 'column')} more"] if more > 0 else []
+        slow = missing > rows / 2
+        if slow.any():
             lines.append(
-                f"missing: {', '.join([*shares, *others])}; the value before is read there, beside a mark"
+                f"at a lower rate than the rows: {self._shares(np.where(slow, rows - missing, 0) / rows)}; "
+                "the last value is carried on, beside a mark of the rows without one"
+            )
+        if missing[~slow].any():
+            lines.append(
+                f"missing: {self._shares(np.where(slow, 0, missing) / rows)}; the value before is read "
+                "there, beside a mark"
             )
         if (low == high).any():
             names = [name for name, same in zip(self.features, low == high, strict=True) if same]
             lines.append(f"the same at every step of the training part, so of no use: {listed(names)}")
         return lines
+
+    def _shares(self, shares: Array) -> str:
+        """Of the features (F,) that have one, the largest first: 50.0% of 'x', 1 column more."""
+        some = [f for f in np.argsort(-shares, kind="stable") if shares[f]]
+        named = [f"{shares[f]:.1%} of {shown(self.features[f])}" for f in some[:MOST_TOLD]]
+        more = len(some) - MOST_TOLD
+        return ", ".join([*named, *([f"{counted(more, 'column')} more"] if more > 0 else [])])
 
     def rows(self, data: Examples[Any, Any]) -> list[Array]:
         """(N,) of (T_i, F) z of each sequence. DataError as of `aligned` and `scaled`."""

@@ -171,8 +171,8 @@ class Model(ABC):
         self.start(0)
         if not self.causal:
             raise ConfigError(
-                "this model reads every sequence as a whole or from its end, so its first answer waits for "
-                f"its last step; to stream, train one with {option('bidirectional', False)} and without "
+                "this model reads every sequence as a whole, in windows or from its end, so its answers wait "
+                f"for later steps; to stream, train one with {option('bidirectional', False)} and without "
                 f"{option('reverse')} (to classify or estimate, also with {option('subsample', 1)}, "
                 f"{option('front', 'none')} and {option('scale', 'pooled')}; recordings: "
                 f"{option('level', 'running')} and {option('scale', 'running')})"

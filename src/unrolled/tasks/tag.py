@@ -37,6 +37,7 @@ from unrolled.batching.buckets import by_length
 from unrolled.batching.lookahead import Lookahead
 from unrolled.blocks.tagger import Tagger as Block
 from unrolled.codecs import padding
+from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.words import WordRows
 from unrolled.decoding.tags import Decoder, Kernels, decoder, masks
 from unrolled.errors import DataError
@@ -85,7 +86,8 @@ def _on_arrays(kernel: Callable[..., Tensor]) -> Callable[..., Any]:
 
 # With torch's threads, and where nothing is compiled.
 TORCH = Kernels(*(_on_arrays(kernel) for kernel in (softmax, log_softmax, crf.viterbi, crf.marginals)))
-BATCH = 128  # sequences that go through a network at once where nothing is learnt
+# Sequences, and steps of them, that go through a network at once where nothing is learnt.
+BATCH, MOST_STEPS = 128, 2**18
 
 
 class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
@@ -225,6 +227,7 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
             (
                 f"{data.sizes()}, {len(codec.tags)} tags{_of_scheme(codec.scheme)}",
                 *data.train.notes,
+                *_remarks(codec, data.train),
                 *(entities.remarks(codec.tags) if _lacks_scheme(config, codec) else ()),
                 *read,
             ),
@@ -386,7 +389,12 @@ def _outputs(
         return [one[:T] for one, T in zip(o.numpy(), lengths, strict=True)]
 
     with torch.no_grad():
-        return in_batches(by_length(every, BATCH), of_batch)
+        return in_batches(by_length(every, _batch(every)), of_batch)
+
+
+def _batch(lengths: Sequence[int]) -> int:
+    """How many sequences go through a network at once."""
+    return max(1, min(BATCH, MOST_STEPS // max(1, *lengths)))
 
 
 def _decoder(network: Network, codec: TagCodec) -> Decoder:
@@ -402,11 +410,16 @@ def _lacks_scheme(config: TagConfig, codec: TagCodec) -> bool:
     return config.tag.scheme is None and codec.scheme == entities.NONE
 
 
+def _remarks(codec: TagCodec, train: Tagged) -> list[str]:
+    """What is odd about columns of numbers."""
+    return codec.inputs.remarks(train) if isinstance(codec.inputs, NumberInputs) and train.named else []
+
+
 def _of_scheme(scheme: str) -> str:
     return "" if scheme == entities.NONE else f" of entities ({option('scheme', scheme)})"
 
 
 def _mean_loss(network: Network, examples: Examples, loss: Any) -> float:
-    sums = [loss(network, batch) for batch in examples.batches(BATCH)]
+    sums = [loss(network, batch) for batch in examples.batches(_batch(examples.lengths))]
     steps = sum(count for _, count, _ in sums)
     return sum(float(total) for total, _, _ in sums) / steps if steps else float("nan")
