@@ -394,7 +394,7 @@ def _outputs(
 
 def _batch(lengths: Sequence[int]) -> int:
     """How many sequences go through a network at once."""
-    return max(1, min(BATCH, MOST_STEPS // max(1, *lengths)))
+    return max(1, min(BATCH, MOST_STEPS // max([1, *lengths])))
 
 
 def _decoder(network: Network, codec: TagCodec) -> Decoder:
