@@ -230,6 +230,10 @@ def test_windows_are_answered_each_by_itself(kind, tmp_path):
     assert made.outputs(encoded[0][:0]).shape == (0, len(model.tags))
     with pytest.raises(ConfigError, match="one with bidirectional=False"):
         made.stream()
+    for wrong in ({"steps": 0, "margin": 1}, {"steps": 3}, 3):
+        about = {**made.about, "answers": {**made.about["answers"], "lookahead": wrong}}
+        with pytest.raises(RunError, match="here: the description does not fit"):
+            saved.model("here", about, made.arrays)
 
 
 def test_what_is_no_step_is_refused_in_one_line():

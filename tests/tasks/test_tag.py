@@ -338,7 +338,8 @@ def test_long_series_of_numbers_are_read_in_windows_of_the_direction_that_does_b
 )
 def test_what_was_named_is_not_tried(options, window, both):
     config, data = long_config(**options)
-    chosen, _ = tag_windows.chosen(config, data, None)
+    chosen, notes = tag_windows.chosen(config, data, None)
+    assert len(notes) == (1 if window is None else 2) and ("whole" in notes[0]) == (window is None)
     assert (chosen.tag.window, chosen.model.bidirectional) == (window, both)
     assert chosen.tag.lookahead in (None, tag_windows.MARGIN, options.get("lookahead"))
 

@@ -6,11 +6,11 @@
                       side by side, of LEAST_LANE steps at least
 
 So it is where a window was named, and where the longest training sequence of numbers has more than LONG
-steps: of whole ones there would be few updates, each of which takes long. Which of the two is taken is tried
-where it was left open and the training has LEAST_TRIED steps: both are trained for TRIAL_SHARE of them,
-MOST_STEPS at most, and one direction is taken where its losses of the pieces of the validation part are
-clearly lower (choice.py). The forget gates of an LSTM begin with a bias of FORGET_BIAS there, so that they
-reach back from the first step on.
+steps: of whole ones there would be few updates, each of which takes long. Of such long series the directions
+are tried, where they were left open and the training has LEAST_TRIED steps: both ways are trained for
+TRIAL_SHARE of them, MOST_STEPS at most, and one direction is taken where its losses of the pieces of the
+validation part are clearly lower (choice.py). The forget gates of an LSTM begin with a bias of FORGET_BIAS
+there, so that they reach back from the first step on.
 
 Source   forget bias: Jozefowicz, Zaremba and Sutskever 2015, An empirical exploration of recurrent networks
 """
@@ -102,9 +102,12 @@ def chosen(
             f"{option('lookahead')} belongs to {option('window')}, and these sequences are read whole; set "
             f"{option('window', WINDOW)}, or leave it out"
         )
-    if best.tag.window is None or data.train.is_text:
-        return best, ()
     longest = counted(max(data.train.lengths), "step")
+    if data.train.is_text or max(data.train.lengths) <= LONG:
+        return best, ()
+    if best.tag.window is None:
+        whole = option("crf") if config.tag.crf else option("reverse")
+        return best, (f"sequences of up to {longest} are read whole with {whole}, in few and slow updates",)
     notes: Notes = (f"sequences of up to {longest} are learned from in windows of {best.tag.window}",)
     if not _is_tried(config, best, data):
         return _with_steps(best, data.train), (*notes, _said(best))
