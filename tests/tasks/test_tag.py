@@ -305,10 +305,15 @@ def long_config(**options):
 
 
 def test_long_series_of_numbers_are_read_in_windows_of_the_direction_that_does_better():
-    """Two losses that are told apart, and two that are not."""
+    """Two losses that are told apart, two that are not, and two of networks that have learned nothing."""
     config, data = long_config()
     better, worse = np.full(40, 0.1) + np.arange(40) / 1e3, np.full(40, 0.3)
-    for one_way, both, taken in ((better, worse, False), (worse, better, True), (better, better, True)):
+    for one_way, both, taken in (
+        (better, worse, False),
+        (worse, better, True),
+        (better, better, True),
+        (better + 0.7, worse + 0.7, True),
+    ):
         asked = []
 
         def tried(config, steps, one_way=one_way, both=both, asked=asked):
@@ -317,7 +322,7 @@ def test_long_series_of_numbers_are_read_in_windows_of_the_direction_that_does_b
 
         chosen, notes = tag_windows.chosen(config, data, tried)
         S, L = tag_windows.WINDOW, tag_windows.MARGIN
-        assert asked == [(True, S, L, 200), (False, S, None, 200)]
+        assert asked == [(True, S, L, 200), (False, S, None, 400)]
         assert chosen.model.bidirectional is taken and chosen.tag.window == S
         assert chosen.tag.lookahead == (L if taken else None)
         assert chosen.training.epochs * 4 >= 1000 and chosen.model.forget_bias == 1.0
