@@ -144,9 +144,9 @@ def _begins_forgetting(config: TagConfig) -> bool:
 
 
 def is_cut_in_time(data: Tagged, shares: Shares) -> bool:
-    """Whether there are series of numbers too few for every part, and long."""
+    """Whether there are series of numbers too few for every part, and long, and no groups to keep whole."""
     parts = [share for share in shares[:2] if share]
-    few = len(data) <= len(parts) and all(share < 1 for share in parts)
+    few = shares[3] is None and len(data) <= len(parts) and all(share < 1 for share in parts)
     return few and not data.is_text and min(data.lengths) > LONG
 
 
