@@ -215,6 +215,28 @@ DECODING = {
     "label_bonus": _decoding(
         float, "transcribe: added to the score for each label; more makes answers longer.", rare=True
     ),
+    "lm_order": _decoding(
+        int, "transcribe: order of the n-gram of labels, made anew; 0 leaves it out.", rare=True
+    ),
+    "lm_text": _decoding(
+        str,
+        "transcribe: file of more transcripts for the n-gram of labels, one in each line, in place of the "
+        "training's.",
+        "FILE",
+        rare=True,
+    ),
+    "lexicon": _decoding(
+        str,
+        "transcribe: file of the only words that the beam may answer, one in each line.",
+        "FILE",
+        rare=True,
+    ),
+    "piece_seconds": _decoding(
+        float,
+        "transcribe: recordings that are longer are cut at their quietest places, and answered piece by "
+        "piece; 0: never.",
+        rare=True,
+    ),
     "sample": _decoding(
         bool,
         "translate, caption: draw answers at random in place of a beam: more varied, less likely ones.",

@@ -8,19 +8,23 @@ Shapes   encoded steps (T, B, F) -> log p (T, B, 1 + K), that of the network's s
          state is that of the network, the label before and, where k > 1, the steps that wait for others
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice, pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unrolled.blocks.transcriber import Transcriber
 from unrolled.codecs.tokenizers import TOKENIZERS
 from unrolled.decoding import ctc
+from unrolled.decoding.aligner import Aligner
 from unrolled.decoding.ctc import Found
 from unrolled.decoding.hmm import Topology
 from unrolled.decoding.hybrid import States
-from unrolled.decoding.lexicon import Lexicon
+from unrolled.decoding.lexicon import SPACE, Lexicon
 from unrolled.decoding.ngram_model import Grams
+from unrolled.decoding.pieces import Pieces, bounds, joined
 from unrolled.decoding.prefix_search import Options
 from unrolled.errors import ConfigError
 from unrolled.files.messages import option
@@ -31,6 +35,8 @@ from unrolled.ops.state import Array, State
 NOTHING = 0  # number of the output that says that no label stands at a step
 DECODERS, MOST_BEAM = ("beam", "greedy"), 4096
 MOST_WEIGHT = 1 << 16
+MOST_PIECE = 1 << 24  # steps
+MOST_PIECES = Pieces(MOST_PIECE, 2 * MOST_PIECE, MOST_PIECE)
 MOST_KEPT = 1 << 27  # numbers of a beam: for each prefix that it holds one of each label
 LABEL, WAITING, COUNT = "transcript.label", "transcript.waiting", "transcript.count"
 
@@ -43,6 +49,13 @@ class Decoding(NamedTuple):
     best: int
     lm_weight: float
     label_bonus: float
+    most: int = 0
+    whole: int = 0
+    quiet: int = 1
+
+    @property
+    def pieces(self) -> Pieces:
+        return Pieces(self.most, self.whole, self.quiet)
 
     @classmethod
     def of(cls, about: Mapping[str, Any]) -> Self:
@@ -55,6 +68,11 @@ class Decoding(NamedTuple):
             raise ValueError(f"decoder {decoding.decoder!r:.40} with beam {decoding.beam!r:.40}")
         if not all(type(number) in (int, float) and abs(number) <= MOST_WEIGHT for number in numbers):
             raise ValueError(f"weights {numbers!r:.80}")
+        if not all(
+            type(size) is int and 0 <= size <= most
+            for size, most in zip(decoding.pieces, MOST_PIECES, strict=True)
+        ):
+            raise ValueError(f"pieces {tuple(decoding.pieces)!r:.80}")
         return decoding
 
 
@@ -65,7 +83,7 @@ def transcripts(
     log_p and score are those of the path."""
     if decoding.decoder == "greedy":
         return [[_likeliest(row[:count])] for row, count in zip(log_p, steps, strict=True)]
-    _, beam, best, weight, bonus = decoding
+    beam, best, weight, bonus = decoding[1:5]
     options = Options(NOTHING, beam, grams, weight, bonus, lexicon)
     silent = Found(np.empty(0, np.int64), -np.inf, -np.inf, 0.0, np.empty((0, 2), np.int64))
     return [
@@ -77,9 +95,65 @@ def made_grams(about: Mapping[str, Any] | None, arrays: Mapping[str, Array]) -> 
     """The n-gram model among a codec's arrays."""
     if about is None:
         return None
-    head = "grams."
-    grams = {name.removeprefix(head): array for name, array in arrays.items() if name.startswith(head)}
-    return Grams.restore(about, grams)
+    return Grams.restore(about, _of("grams.", arrays))
+
+
+def made_aligner(about: Mapping[str, Any] | None, arrays: Mapping[str, Array]) -> Aligner | None:
+    """What puts labels to their steps, among a codec's arrays."""
+    return None if about is None else Aligner.restore(about, _of("aligner.", arrays))
+
+
+def _of(head: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {name.removeprefix(head): array for name, array in arrays.items() if name.startswith(head)}
+
+
+class Whole(NamedTuple):
+    """From answers to pieces of sequences, as a network's steps of `stride` each have them, to those to the
+    whole: at most `best` of each, with spans of steps of the sequence. `between`: the label that stands
+    between two pieces."""
+
+    pieces: Pieces
+    stride: int
+    best: int
+    between: int
+    aligner: Aligner | None
+
+    def answers(
+        self,
+        rows: Sequence[NDArray[np.float32]],
+        of_pieces: Callable[[list[NDArray[np.float32]]], list[list[Found]]],
+    ) -> list[list[Found]]:
+        """Of encoded rows (T_i, width); each with the bits that it has alone."""
+        cuts = [bounds(row, self.pieces, self.stride).tolist() for row in rows]
+        parts = [row[a:b] for row, cut in zip(rows, cuts, strict=True) for a, b in pairwise(cut)]
+        each = iter(self._placed(parts, of_pieces(parts)))
+        return [joined(cut[:-1], list(islice(each, len(cut) - 1)), self.best, self.between) for cut in cuts]
+
+    def _placed(
+        self, parts: Sequence[NDArray[np.float32]], answers: Sequence[Sequence[Found]]
+    ) -> list[list[Found]]:
+        k = self.stride
+        found = [
+            [one._replace(spans=in_steps(one.spans, k, len(part))) for one in each]
+            for part, each in zip(parts, answers, strict=True)
+        ]
+        if self.aligner is None:
+            return found
+        rows = [part for part, each in zip(parts, found, strict=True) for _ in each]
+        every = [one for each in found for one in each]
+        labels, spans = [one.labels for one in every], [one.spans for one in every]
+        aligned = iter(self.aligner.placed(rows, labels, spans))
+        return [[one._replace(spans=next(aligned)) for one in each] for each in found]
+
+
+def in_steps(spans: NDArray[np.int64], stride: int, length: int) -> NDArray[np.int64]:
+    """(L, 2) the first and the last step of a sequence of `length`, of those of its network."""
+    return np.stack([spans[:, 0] * stride, np.minimum((spans[:, 1] + 1) * stride, length) - 1], 1)
+
+
+def between(labels: Sequence[str], tokens: str) -> int:
+    """The label that stands between two pieces of a recording: a space between words that are spelled."""
+    return labels.index(SPACE) if tokens == "characters" and SPACE in labels else NOTHING
 
 
 def made_lexicon(labels: Sequence[str], tokens: str, words: Any, name: str = "lexicon") -> Lexicon | None:
@@ -96,7 +170,7 @@ class Runtime(Forward):
     kind = Transcriber
     block: Transcriber
     compared = "log_p"
-    uses = ("features.", "grams.")
+    uses = ("features.", "grams.", "aligner.")
 
     def __init__(self, about: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         super().__init__(about, arrays)
@@ -112,6 +186,11 @@ class Runtime(Forward):
             raise ValueError(f"n-grams of {self.grams.symbols} symbols for {len(self.labels)}")
         self.lexicon = made_lexicon(self.labels, codec["tokens"], codec["words"])
         self.decoding = Decoding.of(how["decoding"])
+        aligner = made_aligner(codec.get("aligner"), fitted)
+        if aligner is not None and not aligner.fits(len(self.labels) - 1, self.width):
+            raise ValueError(f"an aligner of other labels or features than {len(self.labels) - 1}")
+        space = between(self.labels, codec["tokens"])
+        self.whole = Whole(self.decoding.pieces, self.stride, self.decoding.best, space, aligner)
         if self.decoding.beam * len(self.labels) > MOST_KEPT:
             raise ValueError(f"a beam of {self.decoding.beam} for {len(self.labels):,} labels")
         self.states, outputs = None, len(self.labels)
@@ -158,23 +237,27 @@ class Runtime(Forward):
         return {"label": answer["label"]}
 
     def _answers(self, steps: Array) -> list[Answers]:
-        log_p = self.outputs(steps)
-        rows, count, how = log_p[None], np.array([len(log_p)]), self.decoding
-        if self.states is None:
-            row = transcripts(rows, count, how, self.grams, self.lexicon)[0]
-        else:
-            row = self.states.found(rows, count, how.lm_weight, how.label_bonus)
+        x = self.reader(steps[:, None], self.reader.start(1))[0][:, 0]
+        row = self.whole.answers([x], lambda parts: list(map(self._found, parts)))[0]
         return [
             {
                 "transcript": np.array(self.tokenizer.decode(hypothesis.labels), np.object_),
                 "log_p": np.array(hypothesis.log_p),
                 "score": np.array(hypothesis.score),
                 "labels": self._names[hypothesis.labels],
-                "first": hypothesis.spans[:, 0] * self.stride + 1,
-                "last": np.minimum((hypothesis.spans[:, 1] + 1) * self.stride, len(steps)),
+                "first": hypothesis.spans[:, 0] + 1,
+                "last": hypothesis.spans[:, 1] + 1,
             }
             for hypothesis in row
         ]
+
+    def _found(self, x: Array) -> list[Found]:
+        """x (T, width) of a sequence, or a piece of it."""
+        rows, how = self.network(x[:, None])[0].swapaxes(0, 1), self.decoding
+        count = np.array([rows.shape[1]])
+        if self.states is not None:
+            return self.states.found(rows, count, how.lm_weight, how.label_bonus)
+        return transcripts(rows, count, how, self.grams, self.lexicon)[0]
 
     def _each(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, Array, State]:
         log_p, after = self.network(x, state)

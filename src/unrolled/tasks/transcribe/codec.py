@@ -9,26 +9,43 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.tokenizers import TOKENIZERS, fitted
+from unrolled.decoding.aligner import Aligner
 from unrolled.decoding.lexicon import Lexicon, read_words
 from unrolled.decoding.ngram_model import Grams
+from unrolled.decoding.pieces import Pieces
 from unrolled.decoding.prefix_search import LM_WEIGHT
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
 from unrolled.files import json_text
 from unrolled.files.examples import Sequences
+from unrolled.files.messages import option
 from unrolled.files.opening import FOREIGN, clean_text, read_bytes, refuse_foreign
 from unrolled.files.typed import shaped
-from unrolled.models.transcribe import NOTHING, Decoding, made_grams, made_lexicon
+from unrolled.models.transcribe import (
+    MOST_PIECE,
+    NOTHING,
+    Decoding,
+    made_aligner,
+    made_grams,
+    made_lexicon,
+)
 from unrolled.tasks import levels, unseen
-from unrolled.tasks.transcribe.config import TranscribeConfig, TranscribeDecoding
+from unrolled.tasks.transcribe.config import (
+    LEAST_PIECE_S,
+    TranscribeConfig,
+    TranscribeDecoding,
+    TranscribeOptions,
+)
 
 Numbers = NDArray[np.int64]
+
+QUIET_S = 0.2  # of the stretch that is quietest where a long recording is cut
 
 
 @dataclass(frozen=True)
@@ -36,7 +53,9 @@ class TranscribeCodec:
     """`tokens` names the tokenizer; `grams` and `words` of a lexicon are None where there is none. `nats`:
     what a label of the validation part costs under the n-gram, the ends of transcripts spread over all. Of
     the training part the `transcripts` (N,) and what sums the sequences up, `summary` (N, S). `lm_weight` and
-    `share` say how much the n-gram counts, tuning.py."""
+    `share` say how much the n-gram counts, and `greedy` whether each step's likeliest label answers better,
+    tuning.py. `hop_s`: from step to step of recordings, None of others; `longest`: steps of the longest
+    training sequence, 0 where none is cut by default."""
 
     inputs: NumberInputs
     tokens: str
@@ -48,6 +67,10 @@ class TranscribeCodec:
     summary: NDArray[np.float32]
     lm_weight: float = LM_WEIGHT
     share: float = 1.0
+    greedy: bool = False
+    hop_s: float | None = None
+    longest: int = 0
+    aligner: Aligner | None = None
 
     @classmethod
     def fit(cls, config: TranscribeConfig, train: Sequences, validation: Sequences) -> Self:
@@ -65,19 +88,39 @@ class TranscribeCodec:
                 f"{train.places[0]}: all {len(train):,} transcripts of the training part are empty; wanted "
                 "labels in some"
             )
-        inputs = levels.inputs(config.model, config.data, train)
-        grams, nats = None, 0.0
+        inputs, rate = levels.inputs(config.model, config.data, train), train.rate_hz
+        summary = inputs.summaries(train).astype(np.float32)
+        codec = cls(inputs, tokens, tokenizer, None, 0.0, None, transcripts, summary).knowing(known)
+        nats = 0.0 if codec.grams is None else _nats(codec.grams, codec.numbers(validation))
+        backward = config.model.bidirectional or config.model.reverse
+        return replace(
+            codec,
+            nats=nats,
+            hop_s=None if rate is None else config.data.audio().samples(rate)[1] / rate,
+            longest=max(map(len, train.inputs)) if backward and rate is not None else 0,
+            aligner=codec._aligner(config, train),
+        )
+
+    def knowing(self, known: TranscribeOptions) -> Self:
+        """The same with the n-gram model and the lexicon of these options."""
+        grams = None
         if known.lm_order:
             more = [] if known.lm_text is None else _lines(known.lm_text)
-            every = [tokenizer.encode(one) for one in (*transcripts, *more)]
-            grams = Grams.fit(every, known.lm_order, tokenizer.size)
-            nats = _nats(grams, [tokenizer.encode(one) for one in validation.truth])
-        words = None if known.lexicon is None else read_words(known.lexicon, tokenizer.normalized)
-        summary = inputs.summaries(train).astype(np.float32)
-        lexicon = None if words is None else tuple(words)
-        codec = cls(inputs, tokens, tokenizer, grams, nats, lexicon, transcripts, summary)
-        made_lexicon(codec.labels, tokens, words, str(known.lexicon))  # what cannot be spelled, with its line
-        return codec
+            every = [self.tokenizer.encode(one) for one in (*self.transcripts, *more)]
+            grams = Grams.fit(every, known.lm_order, self.tokenizer.size)
+        words = None if known.lexicon is None else read_words(known.lexicon, self.tokenizer.normalized)
+        if words is not None:  # refuses what cannot be spelled, with its line
+            made_lexicon(self.labels, self.tokens, words, str(known.lexicon))
+        return replace(self, grams=grams, words=None if words is None else tuple(words), greedy=False)
+
+    def _aligner(self, config: TranscribeConfig, train: Sequences) -> Aligner | None:
+        """Where the options ask for one, or leave it open and these are recordings."""
+        asked = config.transcribe.align
+        if config.hmm.hmm or not (train.rate_hz is not None if asked is None else asked):
+            return None
+        pairs = zip(train.inputs, train.places, strict=True)
+        rows = [self.inputs.encode(x, place) for x, place in pairs]
+        return Aligner.fit(rows, self.numbers(train), len(self.labels) - 1)
 
     def again(self, train: Sequences, validation: Sequences) -> Self:
         """The same with another training part. DataError for a label that it does not know."""
@@ -101,9 +144,34 @@ class TranscribeCodec:
         bonus = self.share * weight * self.nats if options.label_bonus is None else options.label_bonus
         return weight, bonus
 
+    def decoder(self, options: TranscribeDecoding) -> Literal["beam", "greedy"]:
+        """Greedy by itself only where there is nothing more that a beam would heed, or ask of it."""
+        if options.decoder is not None:
+            return options.decoder
+        return "greedy" if self.greedy and options.of_no_beam else "beam"
+
     def decoding(self, options: TranscribeDecoding) -> Decoding:
         """How answers are found, in values for a model without torch."""
-        return Decoding(options.decoder, options.beam, options.best, *self.weights(options))
+        weights, pieces = self.weights(options), self.pieces(options)
+        return Decoding(self.decoder(options), options.beam, options.best, *weights, *pieces)
+
+    def pieces(self, options: TranscribeDecoding) -> Pieces:
+        """How long recordings are cut. ConfigError where it is asked for and these are none."""
+        seconds = options.piece_seconds
+        if self.hop_s is None:
+            if seconds is not None:
+                raise ConfigError(
+                    f"{option('piece_seconds')} is for recordings, and this model reads none; leave it out"
+                )
+            return Pieces()
+        quiet = max(1, round(QUIET_S / self.hop_s))
+        if seconds is not None:
+            most = min(round(seconds / self.hop_s), MOST_PIECE)
+            return Pieces(most, most, quiet) if most else Pieces()
+        if not self.longest:
+            return Pieces()
+        most = min(max(self.longest, round(LEAST_PIECE_S / self.hop_s)), MOST_PIECE)
+        return Pieces(most, 2 * most, quiet)
 
     def numbers(self, data: Sequences) -> list[Numbers]:
         """(N,) of (L_i,) labels, NOTHING for those that training does not hold."""
@@ -120,6 +188,10 @@ class TranscribeCodec:
             "nats": self.nats,
             "lm_weight": self.lm_weight,
             "share": self.share,
+            "greedy": self.greedy,
+            "hop_s": self.hop_s,
+            "longest": self.longest,
+            "aligner": None if self.aligner is None else self.aligner.about(),
             "grams": None if self.grams is None else self.grams.about(),
             "words": None if self.words is None else list(self.words),
             **self.tokenizer.about(),
@@ -129,6 +201,8 @@ class TranscribeCodec:
     def arrays(self) -> dict[str, NDArray[Any]]:
         grams = {} if self.grams is None else self.grams.arrays()
         of_grams = {f"grams.{name}": array for name, array in grams.items()}
+        aligner = {} if self.aligner is None else self.aligner.arrays()
+        of_grams |= {f"aligner.{name}": array for name, array in aligner.items()}
         said = np.frombuffer(json.dumps(self.transcripts).encode(), np.uint8)
         return self.inputs.arrays() | of_grams | {"summary": self.summary, "transcripts": said}
 
@@ -147,6 +221,10 @@ class TranscribeCodec:
             shaped(arrays["summary"], len(transcripts), inputs.sums),
             float(about["lm_weight"]),
             float(about["share"]),
+            bool(about.get("greedy", False)),
+            about.get("hop_s"),
+            int(about.get("longest", 0)),
+            made_aligner(about.get("aligner"), arrays),
         )
 
 

@@ -33,6 +33,11 @@ class TranscribeData(NumbersConfig):
     unicode: Unicode = "nfc"
 
 
+# Steps of recordings that become one of the network by default; fewer where labels would not have so many
+# times the steps that they need.
+SUBSAMPLE, ROOM = 4, 2
+
+
 class TranscribeModelConfig(AugmentedModelConfig):
     """The recurrent layers, and what stands before and after them."""
 
@@ -43,12 +48,13 @@ class TranscribeModelConfig(AugmentedModelConfig):
     hidden: Hidden = 128
     layers: Layers = 2
     bidirectional: Bidirectional = True
-    subsample: int = Field(
-        default=1,
+    subsample: int | None = Field(
+        default=None,
         ge=1,
         le=1024,
         description="steps of a sequence that become one step of the network; more is faster and leaves "
-        "fewer steps for labels that follow fast",
+        f"fewer steps for labels that follow fast (1; recordings: {SUBSAMPLE}, or as many as leave labels "
+        f"{ROOM} times the steps that they need)",
     )
     input_dropout: InputDropout = 0.0
     output_dropout: OutputDropout = 0.0
@@ -75,6 +81,12 @@ class TranscribeOptions(Section):
         default=None,
         description="file of the only words that the beam may answer, one in each line: no misspelt words, "
         "and no others",
+    )
+    align: bool | None = Field(
+        default=None,
+        description="tell where labels begin and end by what their steps are like, see decoding/aligner.py; "
+        "off: where the network is sure of them, which may be beside them (on for recordings)",
+        json_schema_extra={"unset": True},
     )
 
     @model_validator(mode="after")
@@ -139,10 +151,14 @@ class HmmOptions(Section):
         return self.model_copy(update=dict(zip(names, self.chosen, strict=True))) if self.hmm else self
 
 
+# Seconds of the shortest pieces that long recordings are cut in by default.
+LEAST_PIECE_S = 3
+
 # What is of CTC alone: the option, what it is where it was left alone, and what to do.
 OF_CTC = (
     ("lexicon", None, "leave it out"),
-    ("decoder", "beam", "leave it out: the search is exact"),
+    ("align", None, "leave it out: states tell where labels are"),
+    ("decoder", None, "leave it out: the search is exact"),
     ("beam", 16, "leave it out: the search is exact"),
     ("best", 1, "leave it out: there is one best path"),
 )
@@ -159,10 +175,10 @@ class TranscribeDecoding(Section):
     greedy  the likeliest output of each step, each by itself
     """
 
-    decoder: Literal["beam", "greedy"] = Field(
-        default="beam",
+    decoder: Literal["beam", "greedy"] | None = Field(
+        default=None,
         description="search for the likeliest transcript with n-gram and lexicon, or take each step's "
-        "likeliest label: faster, and worse",
+        "likeliest label, which is faster (beam, or what answers the validation part better)",
     )
     beam: int = Field(
         default=16,
@@ -189,10 +205,25 @@ class TranscribeDecoding(Section):
         "validation part best)",
     )
 
+    piece_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        le=1e6,
+        description="recordings that are longer are cut at their quietest places in pieces of half as much "
+        "or more, which are answered one by one; 0: never (the longest recording of the training part, "
+        f"{LEAST_PIECE_S} at least, where a recording is more than twice as long; models that read forward "
+        "alone: never)",
+    )
+
     def beside(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Its values that stand beside other `options`: none of the beam that these leave."""
         left = OF_BEAM if options.get("decoder", self.decoder) == "greedy" else ()
         return {name: value for name, value in to_sections(self).items() if name not in left}
+
+    @property
+    def of_no_beam(self) -> bool:
+        """Whether nothing is set that only a beam does."""
+        return all(getattr(self, name) == usual for name, usual in OF_BEAM.items())
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -254,6 +285,6 @@ class TranscribeConfig(Section):
                 f"{option('lm_order', 2)}"
             )
         for name, usual, remedy in OF_CTC:
-            section = self.transcribe if name == "lexicon" else self.decoding
+            section = self.decoding if name in TranscribeDecoding.model_fields else self.transcribe
             if getattr(section, name) != usual:
                 raise ValueError(f"{option(name)} is for CTC, and {option('hmm')} is set; {remedy}")

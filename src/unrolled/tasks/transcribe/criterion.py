@@ -18,7 +18,7 @@ from unrolled.errors import DataError
 from unrolled.files.examples import Sequences
 from unrolled.files.messages import counted, option
 from unrolled.tasks.transcribe.codec import Numbers, TranscribeCodec
-from unrolled.tasks.transcribe.config import TranscribeDecoding
+from unrolled.tasks.transcribe.config import ROOM, SUBSAMPLE, TranscribeDecoding
 from unrolled.tasks.transcribe.examples import Batch, Examples
 from unrolled.tasks.transcribe.network import Network
 from unrolled.training.batches import Batches
@@ -73,6 +73,15 @@ class Criterion(ABC):
     def other_decodings(self, decoding: TranscribeDecoding) -> dict[str, TranscribeDecoding]:
         """Those of the same model that are judged beside this one, by their names."""
         return {}
+
+    def subsample(self, recorded: bool, *parts: Examples) -> int:
+        """How many steps become one where the options leave it open."""
+        each = (
+            length // (ROOM * max(1, self.needed(labels)))
+            for part in parts
+            for labels, length in zip(part.labels, part.lengths, strict=True)
+        )
+        return max(1, min(SUBSAMPLE, *each)) if recorded else 1
 
     def require_steps(self, subsample: int, data: Sequences, examples: Examples) -> None:
         """DataError for a transcript that is longer than the steps allow, or empty where none may be."""

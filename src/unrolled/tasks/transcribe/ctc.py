@@ -61,8 +61,9 @@ class Ctc(Criterion):
         return p
 
     def other_decodings(self, decoding: TranscribeDecoding) -> dict[str, TranscribeDecoding]:
-        greedy = TranscribeDecoding(decoder="greedy")
-        return {} if decoding.decoder == "greedy" else {"model, greedy": greedy}
+        if self.codec.decoder(decoding) == "greedy":
+            return {} if decoding.decoder else {"model, beam": TranscribeDecoding(decoder="beam")}
+        return {"model, greedy": TranscribeDecoding(decoder="greedy")}
 
 
 def losses(log_p: Tensor, steps: Tensor, labels: Tensor, counts: Tensor) -> Tensor:

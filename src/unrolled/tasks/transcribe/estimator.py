@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -22,15 +22,18 @@ from unrolled.blocks import transcriber as blocks
 from unrolled.codecs.tokenizers import TOKENIZERS
 from unrolled.codecs.unicode import normalized
 from unrolled.decoding.ctc import Found
+from unrolled.decoding.pieces import bounds
 from unrolled.errors import DataError
 from unrolled.files import arrays
 from unrolled.files.examples import Sequences
 from unrolled.files.labels import Kind
 from unrolled.files.manifest import is_recording
 from unrolled.files.messages import counted
+from unrolled.models.transcribe import Whole, between, in_steps
 from unrolled.plots import figures
 from unrolled.plots.alignments import Aligned, alignments
 from unrolled.tasks import augment, levels, neighbours, unseen
+from unrolled.tasks.config import from_sections, to_sections
 from unrolled.tasks.estimator import Prepared
 from unrolled.tasks.evaluation import MODEL, Evaluation, Row, verdict
 from unrolled.tasks.examples import in_batches, mean_loss, mean_step
@@ -52,6 +55,9 @@ from unrolled.tasks.transcribe.tuning import tuned
 from unrolled.training.batches import Batches, Step
 from unrolled.training.selection import Validated
 
+# What is known of labels beside the sequences, and may be told to a trained model.
+KNOWN = ("lm_order", "lm_text", "lexicon")
+
 
 class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec, blocks.Transcriber]):
     """Finds the labels of each sequence. Options are the fields of TranscribeConfig, each by its own name:
@@ -72,12 +78,8 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         sequences = self._data_for(X)
         rows: list[Row] = []
         ends = ("first", "last") if self.codec.inputs.rate_hz is None else ("begins_s", "ends_s")
-        for name, length, answers in zip(
-            sequences.names,
-            map(len, sequences.inputs),
-            self._answers(sequences, self.config.decoding),
-            strict=True,
-        ):
+        every = self._answers(sequences, self.config.decoding)
+        for name, answers in zip(sequences.names, every, strict=True):
             for rank, answer in enumerate(answers, 1):
                 row: Row = {
                     "name": name,
@@ -87,7 +89,7 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
                     "score": answer.score,
                     "labels": [self.codec.labels[k] for k in answer.labels.tolist()],
                 }
-                times = (time.tolist() for time in self._times(answer.spans, length))
+                times = (time.tolist() for time in self._times(answer.spans))
                 rows.append(row | dict(zip(ends, times, strict=True)))
         number = pl.Int64 if self.codec.inputs.rate_hz is None else pl.Float64
         lists = {"labels": pl.List(pl.String)} | dict.fromkeys(ends, pl.List(number))
@@ -103,6 +105,21 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         """1 less the label error rate."""
         answers = [self._text(best) for best, *_ in self._answers(data, self.config.decoding)]
         return 1 - float(scores.row(self.codec, answers, data.truth)["label error rate"])
+
+    def using(self, **options: Any) -> Self:
+        """With another n-gram model or lexicon too (`lm_order`, `lm_text`, `lexicon`), which change no weight
+        either."""
+        known = {name: options[name] for name in KNOWN if name in options}
+        other = super().using(**{name: value for name, value in options.items() if name not in known})
+        if not known:
+            return other
+        values = to_sections(other.config)
+        values["transcribe"] = values.get("transcribe", {}) | known
+        other.config = from_sections(self.config_class, values)
+        other._codec_ = self.codec.knowing(other.config.transcribe)
+        if self.judged is not self:
+            other._judged = self.judged.using(**options)
+        return other
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -144,8 +161,13 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         train, validation = data.encoded(partial(Examples.of, codec))
         require_labels(codec, data.train, train)
         criterion = criterion_of(config, codec)
+        if config.model.subsample is None:
+            subsample = criterion.subsample(data.train.rate_hz is not None, train, validation)
+            config = config.model_copy(
+                update={"model": config.model.model_copy(update={"subsample": subsample})}
+            )
         for part, examples in ((data.train, train), (data.validation, validation)):
-            criterion.require_steps(config.model.subsample, part, examples)
+            criterion.require_steps(config.model.subsample or 1, part, examples)
         known = validation.known()
         if not known.rows:
             raise DataError(
@@ -226,21 +248,25 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         recorded = self.codec.inputs.rate_hz is not None
         around = np.zeros(2) if recorded else np.array([-0.5, 0.5])  # a step alone can be seen too
         criterion, panels = criterion_of(self.config, self.codec), list[Aligned]()
+        k, pieces = self.network.block.subsample, self.codec.pieces(self.config.decoding)
         for name, truth, row, (answer, *_) in zip(chosen.names, chosen.truth, rows, answers, strict=True):
-            log_p, _ = _outputs(self.network, [row])
-            first, last = self._times(np.arange(log_p.shape[1])[:, None].repeat(2, 1), len(row))
-            spans = np.stack(self._times(answer.spans, len(row)), 1) + around
+            size = int(bounds(row.numpy(), pieces, k)[1])  # of a long recording the first piece
+            log_p, _ = _outputs(self.network, [row[:size]])
+            steps, inside = np.arange(log_p.shape[1])[:, None].repeat(2, 1), answer.spans[:, 1] < size
             panels.append(
                 Aligned(
                     pictures.title(name, self._text(answer), truth),
-                    (first + last) / 2,
+                    np.mean(self._times(in_steps(steps, k, size)), 0),
                     criterion.shares(log_p[0]),
                     [pictures.visible(label) for label in self.codec.labels],
-                    answer.labels.tolist(),
-                    spans,
+                    answer.labels[inside].tolist(),
+                    np.stack(self._times(answer.spans[inside]), 1) + around,
                 )
             )
-        title = "Where labels were found: their probabilities; of no label in grey"
+        title = (
+            "Where labels were found, shaded from begin to end; lines: how likely each is, by the network; "
+            "grey: that there is none"
+        )
         figures.save(alignments(panels, "seconds" if recorded else "step", title), folder, "alignment")
 
     @property
@@ -256,23 +282,27 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         return [log_p[: self.network.block.steps(length)] for log_p, length in each]
 
     def _answers(self, data: Sequences, decoding: TranscribeDecoding) -> list[list[Found]]:
-        """(N,) the answers to each sequence, with the bits that they have alone."""
-        criterion, rows = criterion_of(self.config, self.codec), encoded(self.codec.inputs, data)
+        """(N,) the answers to each sequence, with the bits that they have alone; spans of its steps."""
+        criterion, codec = criterion_of(self.config, self.codec), self.codec
 
-        def of_batch(indices: Numbers) -> list[list[Found]]:
-            log_p, steps = _outputs(self.network, [rows[i] for i in indices])
-            return criterion.answers(self.network, log_p, steps, decoding)
+        def of_pieces(parts: Sequence[NDArray[np.float32]]) -> list[list[Found]]:
+            def of_batch(indices: Numbers) -> list[list[Found]]:
+                log_p, steps = _outputs(self.network, [torch.from_numpy(parts[i]) for i in indices])
+                return criterion.answers(self.network, log_p, steps, decoding)
 
-        return in_batches(together(self.network, list(map(len, rows))), of_batch)
+            return in_batches(together(self.network, list(map(len, parts))), of_batch)
+
+        how, space = codec.decoding(decoding), between(codec.labels, codec.tokens)
+        whole = Whole(how.pieces, self.network.block.subsample, how.best, space, codec.aligner)
+        return whole.answers([row.numpy() for row in encoded(codec.inputs, data)], of_pieces)
 
     def _text(self, answer: Found) -> str:
         return str(self.codec.tokenizer.decode(answer.labels))
 
-    def _times(self, spans: NDArray[np.int64], length: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """spans (L, 2) of the network's steps in a sequence of `length` -> where each begins and ends (L,):
-        of recordings in seconds, else the first and the last step, from 1."""
-        k, rate = self.config.model.subsample, self.codec.inputs.rate_hz
-        first, last = spans[:, 0] * k, np.minimum((spans[:, 1] + 1) * k, length) - 1
+    def _times(self, spans: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """spans (L, 2) of steps -> where each begins and ends (L,): of recordings in seconds, else the first
+        and the last step, from 1."""
+        (first, last), rate = spans.T, self.codec.inputs.rate_hz
         if rate is None:
             return first + 1, last + 1
         W, V = self.config.data.audio().samples(rate)

@@ -29,9 +29,10 @@ def network_of(
 ) -> Network:
     """A new network, of `width` I numbers a step and O outputs."""
     encoder = Numbers(width, config.noise, config.time_mask, config.feature_mask)
-    layer = recurrent(config, width * config.subsample)
+    k = config.subsample or 1
+    layer = recurrent(config, width * k)
     head, rates = Linear(layer.output_size, outputs), (config.input_dropout, config.output_dropout)
-    alone = Transcriber(encoder, layer, head, chain, config.subsample, *rates)
+    alone = Transcriber(encoder, layer, head, chain, k, *rates)
     return Network(ensemble(alone, config.members))
 
 
