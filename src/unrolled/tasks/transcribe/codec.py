@@ -116,7 +116,7 @@ class TranscribeCodec:
     def _aligner(self, config: TranscribeConfig, train: Sequences) -> Aligner | None:
         """Where the options ask for one, or leave it open and these are recordings."""
         asked = config.transcribe.align
-        if config.hmm.hmm or not (train.rate_hz is not None if asked is None else asked):
+        if not (train.rate_hz is not None if asked is None else asked):
             return None
         pairs = zip(train.inputs, train.places, strict=True)
         rows = [self.inputs.encode(x, place) for x, place in pairs]

@@ -157,7 +157,6 @@ LEAST_PIECE_S = 3
 # What is of CTC alone: the option, what it is where it was left alone, and what to do.
 OF_CTC = (
     ("lexicon", None, "leave it out"),
-    ("align", None, "leave it out: states tell where labels are"),
     ("decoder", None, "leave it out: the search is exact"),
     ("beam", 16, "leave it out: the search is exact"),
     ("best", 1, "leave it out: there is one best path"),
@@ -285,6 +284,6 @@ class TranscribeConfig(Section):
                 f"{option('lm_order', 2)}"
             )
         for name, usual, remedy in OF_CTC:
-            section = self.decoding if name in TranscribeDecoding.model_fields else self.transcribe
+            section = self.transcribe if name == "lexicon" else self.decoding
             if getattr(section, name) != usual:
                 raise ValueError(f"{option(name)} is for CTC, and {option('hmm')} is set; {remedy}")
