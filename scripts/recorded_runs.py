@@ -270,8 +270,8 @@ named             spelt     --id id --time step --target transcript --features u
 zoned             spelt     --cell lstm --zoneout 0.1 --bidirectional off --subsample 2 --learn-initial-state
 recordings        spoken    --subsample 2 --mels 8 --level recording --scale sequence
 recordings-running spoken   --mels 8 --bidirectional off --level running --scale running
-recordings-loud   spoken    --mels 8 --level none --augment off --scale pooled ; predict {file} --piece-seconds 0.3
-recordings-pieces spoken    --subsample 2 --mels 8 --piece-seconds 0.2 --decoder beam --align off ; predict {file} --lm-order 1
+recordings-loud   spoken    --mels 8 --level none --augment off --scale pooled --align off ; predict {file} --piece-seconds 0.3
+recordings-pieces spoken    --mels 8 --piece-seconds 0.2 --decoder beam ; predict {file} --lm-order 1
 hmm               called    --hmm --states 1 --silence off ; predict {file} --lm-weight 0.7
 hmm-silence       spelt     --hmm --states 2 --silence on --bidirectional off --realign 1
 members           spelt     --members 2 --subsample 2 --bidirectional off --output-dropout 0.2
