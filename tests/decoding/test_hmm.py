@@ -75,6 +75,7 @@ def test_sums_and_best_path_over_all_paths(topology, transcript, T):
     paths = list(every_path(topology, moves, x[0], transcript))
     chain, lengths = hmm.chains(topology, moves, [transcript]), np.array([T])
     total = hmm.forward(x, lengths, chain)[1]
+    np.testing.assert_array_equal(hmm.log_total(x, lengths, chain), total)
     path, score = hmm.viterbi(x, lengths, chain)
     assert topology.fits(T, len(transcript)) == bool(paths)
     if not paths:

@@ -22,7 +22,7 @@ Shapes   x (B, T, S), lengths (B,) -> α (B, T, P), ln Z (B,), path (B, T); S = 
 Source   Rabiner 1989, Proceedings of the IEEE 77(2); Viterbi 1967
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Self
@@ -146,15 +146,23 @@ def _chain(topology: Topology, moves: Moves, transcript: Sequence[int]) -> Chain
 
 def forward(x: Array, lengths: Numbers, chain: Chains) -> tuple[Array, Array]:
     """α, and ln Z: minus infinity where no path fits."""
-    alpha = _reached(_on(chain, x), chain, heads.logaddexp)
+    alpha = _reached(x, chain, heads.logaddexp)
     return alpha, heads.logsumexp(last(alpha, lengths) + chain.end)
+
+
+def log_total(x: Array, lengths: Numbers, chain: Chains) -> Array:
+    """ln Z of `forward`, without the α of all frames."""
+    ends = np.empty(chain.end.shape)
+    for t, alpha in enumerate(_passed(x, chain, heads.logaddexp)):
+        ends[lengths == t + 1] = alpha[lengths == t + 1]
+    return heads.logsumexp(ends + chain.end)
 
 
 def viterbi(x: Array, lengths: Numbers, chain: Chains) -> tuple[Numbers, Array]:
     """The positions of the best path, -1 behind a row's length, and its score (B,). Of paths that tie, the
     one that ends furthest and was there longest. Where no path fits the score is minus infinity, and the path
     says nothing."""
-    best = _reached(_on(chain, x), chain, np.maximum)
+    best = _reached(x, chain, np.maximum)
     ends = last(best, lengths) + chain.end
     P, rows = ends.shape[1], np.arange(len(x))
     at = P - 1 - ends[:, ::-1].argmax(1)
@@ -172,23 +180,24 @@ def viterbi(x: Array, lengths: Numbers, chain: Chains) -> tuple[Numbers, Array]:
     return path, ends.max(1)
 
 
-def _on(chain: Chains, x: Array) -> Array:
-    """(B, T, P) the frames at each position."""
-    return np.take_along_axis(
-        x, np.broadcast_to(chain.state[:, None], (*x.shape[:2], chain.state.shape[1])), 2
-    )
-
-
-def _reached(y: Array, chain: Chains, plus: Plus) -> Array:
+def _reached(x: Array, chain: Chains, plus: Plus) -> Array:
     """α (B, T, P), or with `plus` the maximum the score of the best path to each position."""
-    alpha = np.empty_like(y)
-    alpha[:, 0] = chain.begin + y[:, 0]
-    with np.errstate(invalid="ignore"):  # of NaN behind a row's end
-        for t in range(1, y.shape[1]):
-            before = alpha[:, t - 1]
-            step, skip = _moved(before, 1) + chain.step, _moved(before, 2) + chain.skip
-            alpha[:, t] = plus(plus(before + chain.stay, step), skip) + y[:, t]
+    alpha = np.empty((*x.shape[:2], chain.state.shape[1]))
+    for t, one in enumerate(_passed(x, chain, plus)):
+        alpha[:, t] = one
     return alpha
+
+
+def _passed(x: Array, chain: Chains, plus: Plus) -> Iterator[Array]:
+    """α_t (B, P), frame by frame."""
+    alpha = chain.begin + np.take_along_axis(x[:, 0], chain.state, 1)
+    yield alpha
+    for t in range(1, x.shape[1]):
+        with np.errstate(invalid="ignore"):  # of NaN behind a row's end
+            step, skip = _moved(alpha, 1) + chain.step, _moved(alpha, 2) + chain.skip
+            y = np.take_along_axis(x[:, t], chain.state, 1)
+            alpha = plus(plus(alpha + chain.stay, step), skip) + y
+        yield alpha
 
 
 def _moved(v: Array, by: int) -> Array:

@@ -15,7 +15,7 @@ and with ⊕ in place of max the logarithm of the sum over all paths of all tran
 Shapes   x (B, T, S), lengths (B,), g (K + 1, K + 1) -> v (B, T, K + 1, n + 1)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,8 +63,10 @@ def log_total(x: Array, lengths: Numbers, topology: Topology, moves: Moves, g: A
     """(B,) ln of the sum over all paths of all transcripts."""
     loop, totals = _Loop(topology, moves, g), list[Array]()
     for rows in loop.blocks(x):
-        v = loop.run(x[rows], heads.logaddexp, heads.logsumexp)
-        totals.append(heads.logsumexp(loop.over(last(v, lengths[rows]), heads.logaddexp) + g[:, -1]))
+        ends = np.empty((len(x[rows]), *loop.state.shape))
+        for t, v in enumerate(loop.passed(x[rows], heads.logaddexp, heads.logsumexp)):
+            ends[lengths[rows] == t + 1] = v[lengths[rows] == t + 1]
+        totals.append(heads.logsumexp(loop.over(ends, heads.logaddexp) + g[:, -1]))
     return np.concatenate(totals)
 
 
@@ -95,17 +97,22 @@ class _Loop:
     def run(self, x: Array, plus: Plus, over: Callable[[Array], Array]) -> Array:
         """v; `over` is `plus` along the last axis."""
         v = np.empty((*x.shape[:2], *self.state.shape))
-        v[:, 0] = self.begin + x[:, 0][:, self.state]
-        into = np.ascontiguousarray(self.g[:, : self.K].T)
-        with np.errstate(invalid="ignore"):  # of NaN behind a row's end
-            for t in range(1, x.shape[1]):
-                before = v[:, t - 1]
-                reached = before + self.stay
-                reached[..., 1:] = plus(reached[..., 1:], before[..., :-1] + self.step[:, 1:])
-                entry = over(self.over(before, plus)[:, None, :] + into)
-                reached[:, : self.K, 0] = plus(reached[:, : self.K, 0], entry)
-                v[:, t] = reached + x[:, t][:, self.state]
+        for t, one in enumerate(self.passed(x, plus, over)):
+            v[:, t] = one
         return v
+
+    def passed(self, x: Array, plus: Plus, over: Callable[[Array], Array]) -> Iterator[Array]:
+        """v_t (B, K + 1, n + 1), frame by frame."""
+        v, into = self.begin + x[:, 0][:, self.state], np.ascontiguousarray(self.g[:, : self.K].T)
+        yield v
+        for t in range(1, x.shape[1]):
+            with np.errstate(invalid="ignore"):  # of NaN behind a row's end
+                reached = v + self.stay
+                reached[..., 1:] = plus(reached[..., 1:], v[..., :-1] + self.step[:, 1:])
+                entry = over(self.over(v, plus)[:, None, :] + into)
+                reached[:, : self.K, 0] = plus(reached[:, : self.K, 0], entry)
+                v = reached + x[:, t][:, self.state]
+            yield v
 
     def over(self, v: Array, plus: Plus) -> Array:
         """e (…, K + 1)."""

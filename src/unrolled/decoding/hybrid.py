@@ -79,7 +79,7 @@ class States:
             return log_p
         g = self._grammar(1.0, 0.0)
         of_paths = [
-            hmm.forward(x[rows], steps[rows], hmm.chains(self.topology, self.moves, some[rows]))[1]
+            hmm.log_total(x[rows], steps[rows], hmm.chains(self.topology, self.moves, some[rows]))
             for rows in self._pieces(x, some)
         ]
         total = hmm_loop.log_total(x, steps, self.topology, self.moves, g)
