@@ -40,6 +40,22 @@ def test_each_label_has_its_curve_its_span_and_its_name():
     assert axes.get_title(loc="left") == one.title
 
 
+@pytest.mark.parametrize("apart", [0.3, 1.0, 4.0])
+def test_names_that_lie_close_do_not_touch(apart):
+    S, middles = 60, 5 + apart * np.arange(12)
+    p = np.full((S, 5), 0.01)
+    p[30, 3], p[31, 4] = 0.5, 0.49
+    names, labels = ["", "yesterday", "two", "neither", "answered"], [1, 2] * 6
+    spans = middles[:, None] + np.array([-0.1, 0.1])
+    figure = alignments([Aligned("it", np.arange(1.0, S + 1), p, names, labels, spans)] * 2, "step", "Labels")
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        boxes = [text.get_window_extent() for text in (*axes.texts, axes.title, axes._left_title)]
+        boxes = [box for box in boxes if box.width > 1]
+        assert not any(one.overlaps(other) for n, one in enumerate(boxes) for other in boxes[:n])
+    assert len(figure.axes[0].texts) >= (13 if apart == 4.0 else 5)
+
+
 @pytest.mark.parametrize("S, labels", [(1, []), (1, [1]), (400, [1, 2] * 60)])
 def test_any_number_of_steps_and_labels_is_drawn(tmp_path, S, labels):
     spans = np.linspace(0, S, len(labels))[:, None] + np.array([0.0, 1.0])

@@ -8,7 +8,8 @@ Shapes   encoded steps (T, B, F) -> log p (T, B, 1 + K), that of the network's s
          state is that of the network, the label before and, where k > 1, the steps that wait for others
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from typing import Any, NamedTuple, Self
 
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.blocks.transcriber import Transcriber
+from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.tokenizers import TOKENIZERS
 from unrolled.decoding import ctc
 from unrolled.decoding.aligner import Aligner
@@ -38,6 +40,7 @@ MOST_WEIGHT = 1 << 16
 MOST_PIECE = 1 << 24  # steps
 MOST_PIECES = Pieces(MOST_PIECE, 2 * MOST_PIECE, MOST_PIECE)
 MOST_KEPT = 1 << 27  # numbers of a beam: for each prefix that it holds one of each label
+MOST_LOUDER = 2 * math.log(10)  # nats of power, 20 dB
 LABEL, WAITING, COUNT = "transcript.label", "transcript.waiting", "transcript.count"
 
 
@@ -117,6 +120,7 @@ class Whole(NamedTuple):
     best: int
     between: int
     aligner: Aligner | None
+    inputs: NumberInputs
 
     def answers(
         self,
@@ -124,10 +128,22 @@ class Whole(NamedTuple):
         of_pieces: Callable[[list[NDArray[np.float32]]], list[list[Found]]],
     ) -> list[list[Found]]:
         """Of encoded rows (T_i, width); each with the bits that it has alone."""
-        cuts = [bounds(row, self.pieces, self.stride).tolist() for row in rows]
-        parts = [row[a:b] for row, cut in zip(rows, cuts, strict=True) for a, b in pairwise(cut)]
+        cuts = [self.cuts(row) for row in rows]
+        parts = [part for row, cut in zip(rows, cuts, strict=True) for part in self.parts(row, cut)]
         each = iter(self._placed(parts, of_pieces(parts)))
         return [joined(cut[:-1], list(islice(each, len(cut) - 1)), self.best, self.between) for cut in cuts]
+
+    def cuts(self, row: NDArray[np.float32]) -> list[int]:
+        cuts: list[int] = bounds(row, self.pieces, self.stride).tolist()
+        return cuts
+
+    def parts(self, row: NDArray[np.float32], cuts: Sequence[int]) -> Iterator[NDArray[np.float32]]:
+        """The pieces between `cuts`. Where a recording is measured against its loudest, each is against its
+        own."""
+        level = self.inputs.level
+        piecewise = len(cuts) > 2 and level is not None and level.kind == "recording"
+        for a, b in pairwise(cuts):
+            yield _louder(row[a:b], self.inputs) if piecewise else row[a:b]
 
     def _placed(
         self, parts: Sequence[NDArray[np.float32]], answers: Sequence[Sequence[Found]]
@@ -144,6 +160,14 @@ class Whole(NamedTuple):
         labels, spans = [one.labels for one in every], [one.spans for one in every]
         aligned = iter(self.aligner.placed(rows, labels, spans))
         return [[one._replace(spans=next(aligned)) for one in each] for each in found]
+
+
+def _louder(x: NDArray[np.float32], inputs: NumberInputs) -> NDArray[np.float32]:
+    """A piece x (T, width), so much louder that its loudest band is that of the whole recording, but for what
+    is more than MOST_LOUDER below it, where nobody may speak."""
+    F, scaler = len(inputs.features), inputs.scaler
+    below = -float((x[:, :F] * scaler.scale + scaler.mean).max())
+    return np.concatenate([x[:, :F] + min(below, MOST_LOUDER) / scaler.scale, x[:, F:]], 1, dtype=np.float32)
 
 
 def in_steps(spans: NDArray[np.int64], stride: int, length: int) -> NDArray[np.int64]:
@@ -189,8 +213,8 @@ class Runtime(Forward):
         aligner = made_aligner(codec.get("aligner"), fitted)
         if aligner is not None and not aligner.fits(len(self.labels) - 1, self.width):
             raise ValueError(f"an aligner of other labels or features than {len(self.labels) - 1}")
-        space = between(self.labels, codec["tokens"])
-        self.whole = Whole(self.decoding.pieces, self.stride, self.decoding.best, space, aligner)
+        space, inputs = between(self.labels, codec["tokens"]), NumberInputs.restore(codec["inputs"], fitted)
+        self.whole = Whole(self.decoding.pieces, self.stride, self.decoding.best, space, aligner, inputs)
         if self.decoding.beam * len(self.labels) > MOST_KEPT:
             raise ValueError(f"a beam of {self.decoding.beam} for {len(self.labels):,} labels")
         self.states, outputs = None, len(self.labels)

@@ -28,13 +28,15 @@ def said(words, draw):
 
 
 def recordings(folder, count, seed, together=1):
-    """The list of recordings, of so many utterances each, and the places of all words."""
+    """The list of recordings, of so many utterances each, which differ in loudness; and the places of all
+    words."""
     draw, rows, every = np.random.default_rng(seed), [], []
     for number in range(count):
         samples, text, places = np.empty(0), [], []
         for _ in range(together):
             words = [list(TONES)[k] for k in draw.integers(0, 3, draw.integers(1, 4))]
             part, where = said(words, draw)
+            part *= 1 if together == 1 else 10 ** draw.uniform(-0.6, 0)
             places += [(len(samples) / RATE + b, len(samples) / RATE + e) for b, e in where]
             samples, text = np.concatenate([samples, part]), text + words
         write_wav(folder / f"{seed}-{number}.wav", samples)
@@ -77,7 +79,7 @@ def test_long_recordings_are_cut_and_their_answers_joined_once(folder, model):
     whole, cut = model.using(piece_seconds=0), model.predict(path)
     assert model.evaluate(path).rows[0]["label error rate"] < 0.03
     assert cut["transcript"].to_list() == pl.read_csv(path)["transcript"].to_list()
-    assert (away(cut, places) < 0.05).mean() > 0.95
+    assert (away(cut, places) < 0.15).mean() > 0.9
     assert not whole.predict(path)["score"].equals(cut["score"])
     alone = pl.concat([model.predict(str(folder / f"2-{k}.wav")).drop("name") for k in range(2)])
     assert alone.equals(cut.drop("name"))

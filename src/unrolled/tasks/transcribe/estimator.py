@@ -22,7 +22,6 @@ from unrolled.blocks import transcriber as blocks
 from unrolled.codecs.tokenizers import TOKENIZERS
 from unrolled.codecs.unicode import normalized
 from unrolled.decoding.ctc import Found
-from unrolled.decoding.pieces import bounds
 from unrolled.errors import DataError
 from unrolled.files import arrays
 from unrolled.files.examples import Sequences
@@ -248,10 +247,10 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
         recorded = self.codec.inputs.rate_hz is not None
         around = np.zeros(2) if recorded else np.array([-0.5, 0.5])  # a step alone can be seen too
         criterion, panels = criterion_of(self.config, self.codec), list[Aligned]()
-        k, pieces = self.network.block.subsample, self.codec.pieces(self.config.decoding)
+        k, whole = self.network.block.subsample, self._whole(self.config.decoding)
         for name, truth, row, (answer, *_) in zip(chosen.names, chosen.truth, rows, answers, strict=True):
-            size = int(bounds(row.numpy(), pieces, k)[1])  # of a long recording the first piece
-            log_p, _ = _outputs(self.network, [row[:size]])
+            part = next(whole.parts(row.numpy(), whole.cuts(row.numpy())))  # of a long recording the first
+            log_p, size = _outputs(self.network, [torch.from_numpy(part)])[0], len(part)
             steps, inside = np.arange(log_p.shape[1])[:, None].repeat(2, 1), answer.spans[:, 1] < size
             panels.append(
                 Aligned(
@@ -263,10 +262,7 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
                     np.stack(self._times(answer.spans[inside]), 1) + around,
                 )
             )
-        title = (
-            "Where labels were found, shaded from begin to end; lines: how likely each is, by the network; "
-            "grey: that there is none"
-        )
+        title = "Labels from begin to end, shaded; how likely each is, as lines; nothing, grey"
         figures.save(alignments(panels, "seconds" if recorded else "step", title), folder, "alignment")
 
     @property
@@ -292,9 +288,13 @@ class Transcriber(ForwardEstimator[TranscribeConfig, Sequences, TranscribeCodec,
 
             return in_batches(together(self.network, list(map(len, parts))), of_batch)
 
-        how, space = codec.decoding(decoding), between(codec.labels, codec.tokens)
-        whole = Whole(how.pieces, self.network.block.subsample, how.best, space, codec.aligner)
-        return whole.answers([row.numpy() for row in encoded(codec.inputs, data)], of_pieces)
+        rows = [row.numpy() for row in encoded(codec.inputs, data)]
+        return self._whole(decoding).answers(rows, of_pieces)
+
+    def _whole(self, decoding: TranscribeDecoding) -> Whole:
+        codec, how = self.codec, self.codec.decoding(decoding)
+        space, stride = between(codec.labels, codec.tokens), self.network.block.subsample
+        return Whole(how.pieces, stride, how.best, space, codec.aligner, codec.inputs)
 
     def _text(self, answer: Found) -> str:
         return str(self.codec.tokenizer.decode(answer.labels))

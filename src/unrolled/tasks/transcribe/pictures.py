@@ -12,7 +12,7 @@ from unrolled.tasks.transcribe.scores import Pair, mistakes
 
 PANELS = 4
 NOTHING = "–"
-LONGEST = 70  # letters of a transcript in a title
+LONGEST = 48  # letters of a transcript in a title
 
 
 def chosen(answers: Sequence[str], truth: Sequence[str]) -> list[int]:
