@@ -7,6 +7,7 @@ from unrolled import Transcriber, load, runtime
 from unrolled.files.query import Query
 from unrolled.files.reading import read_sequences
 from unrolled.tasks import distances
+from unrolled.tasks.transcribe import tuning
 from unrolled.tasks.transcribe.tuning import PAIRS
 
 
@@ -52,3 +53,25 @@ def test_what_is_data_for_stays(tmp_path):
     weighted = model.using(label_bonus=0.1)
     assert weighted.codec.weights(weighted.config.decoding) == (PAIRS[0][0], 0.1)
     assert read_sequences(tmp_path / str(asked) / "it.csv", Query(transcripts=True)).answers
+
+
+@pytest.mark.parametrize("fewer", [True, False])
+def test_greedy_answers_where_it_answers_the_validation_part_better(tmp_path, monkeypatch, fewer):
+    counted = tuning._edits
+
+    def edits(criterion, network, each, validation):
+        wrong, count = counted(criterion, network, each, validation)
+        assert [one.decoder for one in each] == ["beam"] * len(PAIRS) + ["greedy"]
+        wrong[-1] = wrong[:-1].min() - fewer
+        return wrong, count
+
+    monkeypatch.setattr(tuning, "_edits", edits)
+    model = trained(tmp_path)
+    loaded = load(tmp_path / "run")
+    greedy = model.using(decoder="greedy").predict()
+    assert model.codec.greedy is loaded.codec.greedy is fewer
+    assert loaded.predict().equals(greedy) is fewer
+    assert not model.using(decoder="beam").predict().equals(greedy)
+    assert model.using(best=2).codec.decoder(model.using(best=2).config.decoding) == "beam"
+    assert runtime.load(tmp_path / "run").decoding.decoder == ("greedy" if fewer else "beam")
+    assert model.evaluation.rows[1]["model"] == ("model, beam" if fewer else "model, greedy")
