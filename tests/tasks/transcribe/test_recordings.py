@@ -138,6 +138,18 @@ def test_a_lexicon_and_more_text_are_heeded_without_training(folder, model):
         model.using(lm_text=str(folder / "text.txt"), lm_order=0)
 
 
+def test_places_and_pieces_follow_from_the_training_part_alone(folder):
+    path, _ = recordings(folder, 30, 7)
+    others = [recordings(folder, 8, seed, together=seed)[0] for seed in (8, 9)]
+    one, other = (
+        Transcriber(tokens="words", **SMALL | {"epochs": 1}).fit(path, validation=held, test=judged).codec
+        for held, judged in (others, others[::-1])
+    )
+    assert one.nats != other.nats and one.longest == other.longest > 100
+    for name, array in one.aligner.arrays().items():
+        np.testing.assert_array_equal(array, other.aligner.arrays()[name])
+
+
 def test_pieces_are_of_recordings(model):
     with pytest.raises(ConfigError, match="piece"):
         model.using(piece_seconds=-1)
