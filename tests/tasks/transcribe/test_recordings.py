@@ -7,7 +7,9 @@ import pytest
 
 from tests.cli.samples import write_wav
 from unrolled import Transcriber, load, runtime
-from unrolled.errors import ConfigError
+from unrolled.errors import ConfigError, RunError
+from unrolled.models import saved
+from unrolled.tasks.transcribe.codec import TranscribeCodec
 
 RATE = 8000
 TONES = {"ga": (300, 900), "bu": (1500, 700), "ti": (2800, 2000)}
@@ -111,6 +113,22 @@ def test_places_and_pieces_are_kept_with_the_model(folder, model):
         about["answers"]["decoding"] | {"most": 300, "whole": 300, "quiet": 20}
         == about["answers"]["decoding"]
     )
+
+
+def test_what_does_not_fit_is_refused(model):
+    made = model.runtime()
+    for name in ("weight", "stay", "bias"):
+        arrays = {**made.arrays, f"codec.aligner.{name}": made.arrays[f"codec.aligner.{name}"][:-1]}
+        with pytest.raises(RunError, match="here: "):
+            saved.model("here", made.about, arrays)
+    codec = made.about["codec"] | {"aligner": {"labels": 4, "states": 2}}
+    how = made.about["answers"] | {"decoding": made.about["answers"]["decoding"] | {"most": -1}}
+    for about in ({"codec": codec}, {"answers": how}):
+        with pytest.raises(RunError, match="here: the description does not fit"):
+            saved.model("here", made.about | about, made.arrays)
+    for name, value in (("hop_s", "x"), ("hop_s", 0.0), ("longest", -1)):
+        with pytest.raises(ValueError, match="steps of"):
+            TranscribeCodec.restore(model.codec.about() | {name: value}, model.codec.arrays())
 
 
 def test_spelt_words_of_two_pieces_have_a_space_between(folder):

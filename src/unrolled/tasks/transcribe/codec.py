@@ -208,6 +208,13 @@ class TranscribeCodec:
 
     @classmethod
     def restore(cls, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        hop_s, longest = about.get("hop_s"), about.get("longest", 0)
+        if (
+            not (hop_s is None or (type(hop_s) is float and hop_s > 0))
+            or type(longest) is not int
+            or longest < 0
+        ):
+            raise ValueError(f"steps of {hop_s!r:.40} s, {longest!r:.40} at most")
         words, inputs = about["words"], NumberInputs.restore(about["inputs"], arrays)
         transcripts = tuple(map(str, json_text.parse(arrays["transcripts"].tobytes())))
         return cls(
@@ -222,8 +229,8 @@ class TranscribeCodec:
             float(about["lm_weight"]),
             float(about["share"]),
             bool(about.get("greedy", False)),
-            about.get("hop_s"),
-            int(about.get("longest", 0)),
+            hop_s,
+            longest,
             made_aligner(about.get("aligner"), arrays),
         )
 
