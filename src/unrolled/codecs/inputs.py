@@ -56,6 +56,9 @@ MOST_CARRIED = 1e30
 # Values that are turned to float64 at once while a scaler is fitted.
 CHUNK = 2**22
 
+# Steps of a sequence that are encoded at once.
+AT_ONCE = 2**14
+
 
 @dataclass(frozen=True)
 class NumberInputs:
@@ -131,22 +134,39 @@ class NumberInputs:
         return data.with_features(self.features)
 
     def encode(self, x: Numbers, place: str) -> NDArray[np.float32]:
-        """x (T, F) -> (T, width). DataError as of `scaled`."""
-        return self.whole(self.scaled(x, place))
+        """x (T, F) -> (T, width). DataError as of `scaled`. Of a long sequence some steps at a time."""
+        if self.by_sequence or len(x) <= AT_ONCE:
+            return self.whole(self.scaled(x, place))
+        peak, state = self._peak(x), self.start()
+        rows = np.empty((len(x), self.width), np.float32)
+        for n, part in enumerate(_parts(x)):
+            first = n * AT_ONCE
+            rows[first : first + len(part)], state = self.filled(self.scaled(part, place, first, peak), state)
+        return rows
 
-    def scaled(self, x: Numbers, place: str) -> Array:
+    def _peak(self, x: Numbers) -> Array | None:
+        """What a whole recording is measured against."""
+        if self.level is None or self.level.kind != "recording":
+            return None
+        peak = self.level.start()
+        for part in _parts(x):
+            _, peak = self.level(part, peak)
+        return peak
+
+    def scaled(self, x: Numbers, place: str, before: int = 0, peak: Array | None = None) -> Array:
         """x (T, F) -> z (T, F), NaN where it is missing; x itself where a running level is taken out first.
-        DataError for a value that float32 cannot hold once it is scaled."""
+        DataError for a value that float32 cannot hold once it is scaled. Of a part of a sequence, with how
+        many steps stand before it, and what all of it is measured against."""
         if self.running is not None:
-            return self._within(np.asarray(x, np.float64), place)
+            return self._within(np.asarray(x, np.float64), place, before)
         if self.level is not None:
-            self._refuse(np.isinf(x), x, place)
-        z = self._scaled(x)
+            self._refuse(np.isinf(x), x, place, before)
+        z = self._scaled(x, peak)
         if self.by_sequence:
             z = own_scales.of_whole(z)
         with np.errstate(over="ignore", invalid="ignore"):
             far = np.abs(z) > MOST_CARRIED if self.by_steps else np.isinf(z.astype(np.float32))
-            self._refuse(far, x, place)
+            self._refuse(far, x, place, before)
         return z
 
     def start(self, *rows: int) -> State:
@@ -258,25 +278,33 @@ class NumberInputs:
             features, scaler, shaped(flagged, len(features)), rate_hz, by_sequence, level, heard, by_steps
         )
 
-    def _scaled(self, x: Numbers) -> Array:
-        """Of one whole sequence, where a level is taken out that is not running."""
+    def _scaled(self, x: Numbers, peak: Array | None = None) -> Array:
+        """Of one whole sequence, or with its `peak` of a part, where a level is taken out that is not
+        running."""
         x = np.asarray(x, np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.scaler.transform(x if self.level is None else self.level.whole(x))
+            if self.level is not None:
+                x = self.level(x, self.level.start() if peak is None else peak)[0]
+            return self.scaler.transform(x)
 
-    def _within(self, x: Array, place: str) -> Array:
+    def _within(self, x: Array, place: str, before: int) -> Array:
         with np.errstate(invalid="ignore"):
-            self._refuse(np.abs(x) > MOST_CARRIED * min(1.0, self.scaler.scale.min()), x, place)
+            self._refuse(np.abs(x) > MOST_CARRIED * min(1.0, self.scaler.scale.min()), x, place, before)
         return x
 
-    def _refuse(self, far: NDArray[np.bool_], x: Numbers, place: str) -> None:
+    def _refuse(self, far: NDArray[np.bool_], x: Numbers, place: str, before: int) -> None:
         """DataError for the first value that is too far off."""
         if far.any():
             t, f = (int(at) for at in np.argwhere(far)[0])
             raise DataError(
-                f"{place}, step {t + 1}, {shown(self.features[f])}: {x[t, f]:g} is too far from the "
+                f"{place}, step {before + t + 1}, {shown(self.features[f])}: {x[t, f]:g} is too far from the "
                 "values of the training part; correct it, or leave it empty if it is missing"
             )
+
+
+def _parts(x: Numbers) -> list[Array]:
+    """Some steps at a time."""
+    return [x[first : first + AT_ONCE] for first in range(0, len(x), AT_ONCE)]
 
 
 class _Levelled:

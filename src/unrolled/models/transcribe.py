@@ -40,6 +40,7 @@ MOST_WEIGHT = 1 << 16
 MOST_PIECE = 1 << 24  # steps
 MOST_PIECES = Pieces(MOST_PIECE, 2 * MOST_PIECE, MOST_PIECE)
 MOST_KEPT = 1 << 27  # numbers of a beam: for each prefix that it holds one of each label
+TOGETHER = 256  # pieces that are answered at once
 MOST_LOUDER = 2 * math.log(10)  # nats of power, 20 dB
 LABEL, WAITING, COUNT = "transcript.label", "transcript.waiting", "transcript.count"
 
@@ -129,9 +130,14 @@ class Whole(NamedTuple):
     ) -> list[list[Found]]:
         """Of encoded rows (T_i, width); each with the bits that it has alone."""
         cuts = [self.cuts(row) for row in rows]
-        parts = [part for row, cut in zip(rows, cuts, strict=True) for part in self.parts(row, cut)]
-        each = iter(self._placed(parts, of_pieces(parts)))
-        return [joined(cut[:-1], list(islice(each, len(cut) - 1)), self.best, self.between) for cut in cuts]
+        every = (part for row, cut in zip(rows, cuts, strict=True) for part in self.parts(row, cut))
+        each = list[list[Found]]()
+        while parts := list(islice(every, TOGETHER)):
+            each += self._placed(parts, of_pieces(parts))
+        answers = iter(each)
+        return [
+            joined(cut[:-1], list(islice(answers, len(cut) - 1)), self.best, self.between) for cut in cuts
+        ]
 
     def cuts(self, row: NDArray[np.float32]) -> list[int]:
         cuts: list[int] = bounds(row, self.pieces, self.stride).tolist()
