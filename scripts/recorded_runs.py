@@ -77,7 +77,7 @@ texts-front       reviews   --embedding-size 4 --front conv --input-dropout 0.3 
 recordings        tones     --mels 8 --frame-ms 20 --hop-ms 8 --low-hz 50 --high-hz 3500
 recordings-running tones    --mels 8 --front none --subsample 1 --level running --scale running
 recordings-own    tones     --mels 8 --level recording --augment off
-recordings-loud   tones     --mels 8 --level none
+recordings-loud   spoken    --mels 8 --level none --align off ; predict {file} --piece-seconds 0.3
 resampled         tones     --mels 8 --rate-hz 6000 --sound-channel 1 --min-seconds 0.11
 images            digits    --pooling mean
 ts                archive   --cell gru --layer-norm
@@ -99,7 +99,7 @@ dropped           amounts   --cell lstm --cells-per-block 2 --hidden 6 --output-
 noisy             amounts   --noise 0.1 --time-mask 0.2 --feature-mask 0.2 --input-dropout 0.1 --features x
 subsampled        amounts   --subsample 3 --front none --bidirectional on
 recordings        pitches   --mels 8 --level recording --augment off --scale sequence
-recordings-loud   pitches   --mels 8 --level none --front none --subsample 1 --scale pooled
+recordings-loud   spoken    --mels 8 --level none --align off ; predict {file} --piece-seconds 0.3
 recordings-running pitches  --mels 8 --level running --front none --subsample 1 --scale running
 texts-characters  prices    --embedding-size 4 --tokens characters --cell lstm --forget-bias 1.0
 members           prices    --embedding-size 4 --members 2 --pooling mean
@@ -270,7 +270,8 @@ named             spelt     --id id --time step --target transcript --features u
 zoned             spelt     --cell lstm --zoneout 0.1 --bidirectional off --subsample 2 --learn-initial-state
 recordings        spoken    --subsample 2 --mels 8 --level recording --scale sequence
 recordings-running spoken   --mels 8 --bidirectional off --level running --scale running
-recordings-loud   spoken    --mels 8 --level none --augment off --scale pooled --align off ; predict {file} --piece-seconds 0.3
+recordings-loud   spoken    --mels 8 --level none --align off ; predict {file} --piece-seconds 0.3
+recordings-pooled spoken    --mels 8 --scale pooled --augment off
 recordings-pieces spoken    --mels 8 --piece-seconds 0.2 --decoder beam ; predict {file} --lm-order 1
 hmm               called    --hmm --states 1 --silence off ; predict {file} --lm-weight 0.7
 hmm-silence       spelt     --hmm --states 2 --silence on --bidirectional off --realign 1

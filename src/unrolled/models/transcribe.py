@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.blocks.transcriber import Transcriber
+from unrolled.codecs import own_scales
 from unrolled.codecs.inputs import NumberInputs
 from unrolled.codecs.tokenizers import TOKENIZERS
 from unrolled.decoding import ctc
@@ -144,12 +145,10 @@ class Whole(NamedTuple):
         return cuts
 
     def parts(self, row: NDArray[np.float32], cuts: Sequence[int]) -> Iterator[NDArray[np.float32]]:
-        """The pieces between `cuts`. Where a recording is measured against its loudest, each is against its
-        own."""
-        level = self.inputs.level
-        piecewise = len(cuts) > 2 and level is not None and level.kind == "recording"
+        """The pieces between `cuts`. Where a recording is measured against its loudest, or scaled by itself,
+        each piece is so again, by itself."""
         for a, b in pairwise(cuts):
-            yield _louder(row[a:b], self.inputs) if piecewise else row[a:b]
+            yield row[a:b] if len(cuts) == 2 else _alone(row[a:b], self.inputs)
 
     def _placed(
         self, parts: Sequence[NDArray[np.float32]], answers: Sequence[Sequence[Found]]
@@ -166,6 +165,17 @@ class Whole(NamedTuple):
         labels, spans = [one.labels for one in every], [one.spans for one in every]
         aligned = iter(self.aligner.placed(rows, labels, spans))
         return [[one._replace(spans=next(aligned)) for one in each] for each in found]
+
+
+def _alone(x: NDArray[np.float32], inputs: NumberInputs) -> NDArray[np.float32]:
+    """A piece x (T, width) as if it were a recording."""
+    F = len(inputs.features)
+    if inputs.by_sequence:
+        return np.concatenate(
+            [own_scales.of_whole(x[:, :F].astype(np.float64)), x[:, F:]], 1, dtype=np.float32
+        )
+    level = inputs.level
+    return _louder(x, inputs) if level is not None and level.kind == "recording" else x
 
 
 def _louder(x: NDArray[np.float32], inputs: NumberInputs) -> NDArray[np.float32]:
