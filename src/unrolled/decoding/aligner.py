@@ -1,7 +1,8 @@
 """Where the labels of a transcript begin and end: the best path through its states, a Gaussian each.
 
-    ln p(x_t | s) = -½ Σ_d ((x_td - μ_sd)² / v_sd + ln v_sd) + …     v is one for all states of labels, and
-                                                                     another for silence
+    ln p(x_t | s) = -½ Σ_d ((x_td - μ_sd)² / v_sd + ln v_sd) + …     v is one for all states of labels; that
+                                                                     of silence the mean of this and its own:
+                                                                     rooms differ from those of training
                   = A_s · [x_t, x_t²] + b_s
     path          hmm.py's, with silence before, between and after labels, on ln p
 
@@ -32,7 +33,7 @@ Ints = NDArray[np.int64]
 Steps = NDArray[np.float32]
 
 ROUNDS, FEW, LEAST_VARIANCE = 3, 2, 1e-2
-MOST_STATES = 3
+MOST_STATES = 2
 MOST_STEPS = 2**19  # of training sequences are looked at, about
 # Steps times positions of what is aligned in one, and of a training sequence.
 MOST_CELLS, MOST_FITTED = 2**22, 2**24
@@ -87,6 +88,7 @@ class Aligner:
         mean = (sums + FEW * centre[kinds]) / (count + FEW)[:, None]
         within = squares - 2 * mean * sums + count[:, None] * np.square(mean)
         spread = np.stack([within[:-1].sum(0), within[-1]]) / total
+        spread[1] = spread.mean(0)
         v = np.maximum(spread, LEAST_VARIANCE)[kinds]
         bias = -0.5 * (np.square(mean) / v + heads.log(v)).sum(1)
         moves = Counts.of(topology, said, paths).moves()

@@ -121,7 +121,7 @@ def test_what_does_not_fit_is_refused(model):
         arrays = {**made.arrays, f"codec.aligner.{name}": made.arrays[f"codec.aligner.{name}"][:-1]}
         with pytest.raises(RunError, match="here: "):
             saved.model("here", made.about, arrays)
-    codec = made.about["codec"] | {"aligner": {"labels": 4, "states": 2}}
+    codec = made.about["codec"] | {"aligner": {"labels": 4, "states": 1}}
     how = made.about["answers"] | {"decoding": made.about["answers"]["decoding"] | {"most": -1}}
     for about in ({"codec": codec}, {"answers": how}):
         with pytest.raises(RunError, match="here: the description does not fit"):
