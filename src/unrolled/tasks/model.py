@@ -275,7 +275,7 @@ class DecoderConfig(Section):
         "need more data",
     )
     attention: Literal["none", "dot", "additive"] = Field(
-        default="dot",
+        default="additive",
         description="how the layers that write look back at what was read; none: an answer is written from "
         "memory, worse for long sources",
     )
