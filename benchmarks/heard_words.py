@@ -1,16 +1,16 @@
 """Spoken words by `unrolled train transcribe`: how many are heard, and where, on the recordings of spoken.py.
 
-    python benchmarks/heard_words.py FOLDER [OPTION=VALUE …]    FOLDER/words as spoken.py makes it
-    python benchmarks/heard_words.py FOLDER --runs RUN …        of models that are trained already
+    python benchmarks/heard_words.py FOLDER [--seeds 5] [OPTION=VALUE …]    FOLDER/words as spoken.py makes it
+    python benchmarks/heard_words.py FOLDER --runs RUN …                    of models that are trained already
 
 A row for each seed: the label error rate of voices that training does not have, alone and joined to 60 and to
 600 seconds; of the words that are right, how many begin and end within NEAR seconds of where they were put,
 and the median of how much later they begin and end.
 """
 
+import argparse
 import csv
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from rapidfuzz.distance import Levenshtein
 
 from unrolled import Transcriber
 
-NEAR, SEEDS = 0.15, range(5)
+NEAR = 0.15
 Places = dict[str, list[tuple[str, float, float]]]
 
 
@@ -65,17 +65,21 @@ def row(model: Transcriber, folder: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    folder, arguments = Path(sys.argv[1]), sys.argv[2:]
-    if arguments[:1] == ["--runs"]:
-        models = ((run, Transcriber.load(run)) for run in arguments[1:])
-        folder = folder if (folder / "places.csv").exists() else folder / "words"
-    else:
-        folder = folder / "words"
-        options = {name: _value(text) for name, _, text in (one.partition("=") for one in arguments)}
-        models = (
-            (str(seed), Transcriber(tokens="words", seed=seed, **options).fit(str(folder / "train.csv")))
-            for seed in SEEDS
-        )
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--runs", nargs="+", default=())
+    parser.add_argument("options", nargs="*", metavar="OPTION=VALUE")
+    how = parser.parse_args()
+    folder = how.folder / "words"
+    options = {name: _value(text) for name, _, text in (one.partition("=") for one in how.options)}
+    trained = (
+        (str(seed), Transcriber(tokens="words", seed=seed, **options).fit(str(folder / "train.csv")))
+        for seed in range(how.seeds)
+    )
+    models = ((run, Transcriber.load(run)) for run in how.runs) if how.runs else trained
     for name, model in models:
         figures = " · ".join(f"{key} {value:.3f}" for key, value in row(model, folder).items())
         print(f"{name}: {figures}", flush=True)
