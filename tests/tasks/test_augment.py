@@ -12,7 +12,7 @@ from tests.tasks.interrupted import resumed
 from unrolled import Classifier, Transcriber
 from unrolled.batching.buckets import Buckets
 from unrolled.errors import ConfigError
-from unrolled.files.riff import Sound
+from unrolled.files.samples import Sound
 from unrolled.files.wav import FLOOR, Audio, filters, log_mel
 from unrolled.tasks import augment
 from unrolled.tasks.augment import Augmented, changed

@@ -31,7 +31,7 @@ from unrolled.kernels.numpy import heads
 Array = NDArray[np.float64]
 
 # Largest u and v, and largest of each colour in nats of power.
-VOICE, PACE, COLOUR = 0.2, 0.15, 0.7
+VOICE, PACE, COLOUR = 0.1, 0.1, 0.7
 # The share of recordings with noise, its decibels below the speech, and its fall in nats at most, from the
 # lowest band to the highest.
 NOISY, RATIOS, TILT = 0.6, (5.0, 25.0), 2.0

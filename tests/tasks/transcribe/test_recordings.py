@@ -13,7 +13,15 @@ from unrolled.tasks.transcribe.codec import TranscribeCodec
 
 RATE = 8000
 TONES = {"ga": (300, 900), "bu": (1500, 700), "ti": (2800, 2000)}
-SMALL = {"hidden": 16, "layers": 1, "learning_rate": 0.02, "patience": 0, "epochs": 14, "mels": 16}
+SMALL = {
+    "hidden": 16,
+    "layers": 1,
+    "learning_rate": 0.02,
+    "patience": 0,
+    "epochs": 14,
+    "mels": 16,
+    "augment": False,
+}
 
 
 def said(words, draw):
