@@ -39,7 +39,7 @@ def digits(data: Path, folder: Path) -> dict[str, Path]:
             rows[name].append((path.name, digit))
     for name, some in rows.items():
         with (folder / name / "all.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([("path", "digit"), *some])
+            csv.writer(file).writerows([("path", "label"), *some])
     return {name: folder / name / "all.csv" for name in rows}
 
 

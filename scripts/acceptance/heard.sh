@@ -16,7 +16,7 @@ python benchmarks/spoken.py "$folder"
 python benchmarks/heard.py "$folder" --seeds "$seeds"
 python benchmarks/heard_words.py "$folder" --seeds "$seeds"
 rm -rf "$folder/live"
-python -m unrolled train transcribe "$folder/words/train.csv" --tokens words --bidirectional off --epochs 3 \
+python -m unrolled train transcribe "$folder/words/train.csv" --tokens words --bidirectional off --epochs 20 \
   --test-files "$folder/words/unseen.csv" --out "$folder/live" >"$folder/live.log"
 python -m unrolled verify "$folder/live" "$folder/words/unseen.csv"
 sox "$folder/words/unseen-0.wav" -r 44100 -t raw -e signed -b 16 - | python -m unrolled stream "$folder/live" --pcm s16le:44100
