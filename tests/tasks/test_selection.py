@@ -15,6 +15,7 @@ files = script("recorded_files").FILES
 SMALL = {"hidden": 8, "epochs": 3, "batch_size": 4, "learning_rate": 0.02, "test": 0}
 WORDS = ("one two three four five", "two one one three four", "five four three two one two")
 PAIRS = [(text, " ".join(reversed(text.split()))) for text in WORDS * 8]
+SLOW = {"learning_rate": 0.001}
 CAPTIONS = pl.DataFrame({"class": ["a", "b", "c"] * 8, "caption": WORDS * 8})
 
 # The estimator, its file, its options, the measure, and where `evaluate` has it.
@@ -25,7 +26,7 @@ CASES = [
     ("Tagger", "entities", {"epochs": 12}, "entity F1"),
     ("Tagger", "entities", {"epochs": 12, "crf": True}, "entity F1"),
     ("Tagger", "bioes", {"epochs": 12}, "entity F1"),
-    ("Tagger", "phases", {"select": "accuracy", "bidirectional": False, "window": 3}, "accuracy"),
+    ("Tagger", "phases", {"select": "accuracy", "bidirectional": False, "window": 3, **SLOW}, "accuracy"),
     ("Transcriber", "spelt", {"select": "label-error", "decoder": "greedy"}, "label error rate"),
     ("Transcriber", "spelt", {"select": "label-error", "hmm": True, "lm_order": 0}, "label error rate"),
     ("Translator", PAIRS, {"select": "bleu", "beam": 1, "source_tokens": "words"}, "BLEU"),

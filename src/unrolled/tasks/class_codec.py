@@ -270,7 +270,8 @@ def require_repeated(answers: Sequence[str], place: str) -> None:
     ):
         raise DataError(
             f"{place}: the answers of {len(answers):,} sequences are {len(answers):,} different numbers "
-            f"({listed(answers)}); wanted classes that several have: numbers are told by train regress"
+            f"({listed(answers, 3)}), a continuous target; wanted classes that several have: numbers "
+            "are told by train regress"
         )
 
 

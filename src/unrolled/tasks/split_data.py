@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import polars as pl
 from torch import nn
@@ -92,6 +93,11 @@ def _as_read(config: Any, data: Any) -> Any:
     return config.model_copy(update={"data": config.data.model_copy(update={"rate_hz": rate_hz})})
 
 
+# Of what each estimator read last to be judged or answered: which files, how, notes on them, and what was
+# left out. An answer changes no estimator, so that it stands beside them.
+_READ: WeakKeyDictionary[Any, tuple[Any, tuple[str, ...], Mapping[str, str]]] = WeakKeyDictionary()
+
+
 def _heard(notes: Sequence[str]) -> list[str]:
     """Those on recordings."""
     return [note for note in notes if note.startswith(HEARD)]
@@ -108,8 +114,6 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
 
     seen_class: ClassVar[type[Any]] = SeenExamples
     groups_examples = True
-    # Of what was read last to be judged or answered: which files, how, notes on them, and what was left out.
-    _told: tuple[Any, tuple[str, ...], Mapping[str, str]] = (None, (), {})
 
     @abstractmethod
     def _read_source(self, config: C, source: Source, answers: bool = True) -> D:
@@ -183,9 +187,9 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         if data is None or not (self._hears() or getattr(options.data, "skip_wrong", False)):
             return []
         source = self._source(data)
-        if not paths(source) or self._told[0] != self._how(source):
+        if not paths(source) or _READ.get(self, (None,))[0] != self._how(source):
             self._data_for(source)
-        _, notes, left_out = self._told
+        _, notes, left_out = _READ[self]
         return [*notes, *told_rows(left_out)]
 
     def _hears(self) -> bool:
@@ -226,7 +230,7 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         source = self._source(data)
         read = self._held(source, self._read_new, answers, self._kind)
         notes = (*_heard(getattr(read, "notes", ())), *self._unlike(read))
-        self._told = self._how(source), notes, _left_out_of(read)
+        _READ[self] = self._how(source), notes, _left_out_of(read)
         return read
 
     def _how(self, source: Source) -> Any:
