@@ -247,7 +247,7 @@ class NumberInputs:
 
     def summary(self, x: Numbers) -> Array:
         """x (T, F) -> (2 F,) means, then deviations; 0 where no value is known."""
-        z = self._scaled(x) if self.running is None else self.scaler.transform(self.running.whole(x))
+        z = self._scaled(x)
         known = ~np.isnan(z)
         count = np.maximum(known.sum(0), 1)
         mean = np.where(known, z, 0).sum(0) / count
@@ -279,8 +279,7 @@ class NumberInputs:
         )
 
     def _scaled(self, x: Numbers, peak: Array | None = None) -> Array:
-        """Of one whole sequence, or with its `peak` of a part, where a level is taken out that is not
-        running."""
+        """Of one whole sequence, or with its `peak` of a part."""
         x = np.asarray(x, np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             if self.level is not None:

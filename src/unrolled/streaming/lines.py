@@ -91,11 +91,7 @@ class Lines(Taker):
                 f"line {self.at + 1} does not end with a newline, and is not read, as it may be a part "
                 "of one; send it again, whole"
             )
-        if self.pipe.exhausted and self.at < self.session.line:
-            raise DataError(
-                f"the input ended with line {self.at}, and lines up to {self.session.line} were done "
-                "before; send all of them with --replay, or those after them without"
-            )
+        self._require_all()
         if self.session.forgotten:
             note(f"forgot idle sequences: {self.session.forgotten}")
 
@@ -108,17 +104,6 @@ class Lines(Taker):
         data = self.session.writer({NUMBER: self.at} | answer)
         if self.at <= self.after or self._write(data):
             self.session.commit(self.at, self.checksum, key, row, [(self.at, data)])
-
-    def _pass_over(self) -> None:
-        """A line that was stepped before."""
-        if self.at < self.session.line:
-            return
-        if self.checksum != self.session.checksum:
-            raise DataError(
-                f"lines 1 to {self.at} are not those that were done before; send the same with "
-                f"--replay, or those after line {self.at} without"
-            )
-        self._give_again()
 
     def _record(self, line: bytes) -> Record | None:
         if len(line) > MOST_LINE:

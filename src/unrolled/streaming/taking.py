@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-from unrolled.errors import RunError
+from unrolled.errors import DataError, RunError
 from unrolled.streaming.pipes import Pipe
 from unrolled.streaming.sessions import Session
 
@@ -35,6 +35,27 @@ class Taker(ABC):
             head = self.session.writer.head()
             data, self._headed = head + data, bool(head)
         return self.pipe.write(data)
+
+    def _pass_over(self) -> None:
+        """What was read last was done before. DataError where it is another than then."""
+        unit = self.session.unit
+        if self.at < self.session.line:
+            return
+        if self.checksum != self.session.checksum:
+            raise DataError(
+                f"{unit}s 1 to {self.at} are not those that were done before; send the same with --replay, "
+                f"or those after {unit} {self.at} without"
+            )
+        self._give_again()
+
+    def _require_all(self) -> None:
+        """DataError where the input is over before all of it came that was done before."""
+        unit = self.session.unit
+        if self.pipe.exhausted and self.at < self.session.line:
+            raise DataError(
+                f"the input ended with {unit} {self.at}, and {unit}s up to {self.session.line} were done "
+                "before; send all of them with --replay, or those after them without"
+            )
 
     def _give_again(self) -> None:
         """Answers that were written before. RunError where some are no longer kept."""
