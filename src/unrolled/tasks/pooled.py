@@ -50,9 +50,6 @@ from unrolled.tasks.split_data import Splits
 from unrolled.tasks.trained import Codec
 from unrolled.training.batches import Step
 from unrolled.training.config import LEAST_STEPS, LearningRate, Schedule
-from unrolled.training.generators import own_generators
-from unrolled.training.loop import Training
-from unrolled.training.progress import Reporter
 from unrolled.training.selection import Validated
 
 Losses = Callable[[Tensor, Tensor], Tensor]
@@ -197,12 +194,12 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
     def _are_files(self, texts: Sequence[str]) -> bool:
         """Of recordings: those that the model reads, or that end so."""
         if self._codec_ is not None:
-            return getattr(self._codec_.inputs, "rate_hz", None) is not None
+            return self._hears()
         return all(map(is_recording, texts))
 
     def _answers_bare(self, source: Any) -> bool:
         """To recordings too, where labels stood beside such in the training."""
-        heard = isinstance(source, tuple) and getattr(self.codec.inputs, "rate_hz", None) is not None
+        heard = isinstance(source, tuple) and self._hears()
         return super()._answers_bare(source) or (heard and self._kind is not None)
 
     def _held(self, source: Any, *how: Any) -> Sequences:
@@ -297,21 +294,13 @@ class PooledEstimator(ForwardEstimator[C, Sequences, K, Pooled]):
 
     def _tried(self, config: C, data: Splits[Sequences], steps: int) -> NDArray[np.float64]:
         """(V,) the losses of some validation sequences after a training of so many steps."""
-        minutes = config.training.minutes and config.training.minutes * choice.TRIAL_SHARE
-        limits = {"steps": steps, "minutes": minutes, "epochs": None, "patience": 0, "keep": "last"}
-        config = config.model_copy(update={"training": config.training.by_loss().model_copy(update=limits)})
         codec = self._fit(config, data.train, fit_inputs(config.data, config.model, data.train))
         every = np.arange(len(data.validation))
         some = data.validation.select(every[:: -(-len(every) // choice.MOST_JUDGED)])
         judged = Examples.of(codec, self._with_loss(codec, some)[0])
         changed = augment.of(config, codec.inputs, data.train, paced=True)
         batches = Examples.of(codec, data.train).buckets(config.training, changed)
-        with own_generators(torch.device("cpu"), config.training.seed):
-            network = self._network(config, codec)
-        step = self._step(network, Prepared(config, codec, batches, None))
-        Training(
-            network, batches, step, config.training, checkpoints=None, validate=None, report=Reporter()
-        ).run()
+        network = self._after_trial(config, codec, batches, steps, choice.TRIAL_SHARE)
         losses = self._row_losses(config, codec)(outputs(network, judged.rows), judged.y)
         losses = _weighed(losses, judged.w)
         array: NDArray[np.float64] = losses.double().numpy()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import polars as pl
+import torch
 from torch import nn
 
 from unrolled.batching.splits import Parts as Indices
@@ -23,12 +24,16 @@ from unrolled.files.left_out import told_rows
 from unrolled.files.messages import counted, option
 from unrolled.files.recordings import NOTE as HEARD
 from unrolled.tasks import groups
-from unrolled.tasks.estimator import Estimator
+from unrolled.tasks.estimator import Estimator, Prepared
 from unrolled.tasks.evaluation import Evaluation
 from unrolled.tasks.seen import SeenExamples, nothing_new, seen_sentences, validated_on_known
 from unrolled.tasks.sources import Source, Sources, files_of, paths
 from unrolled.tasks.trained import Codec, left_out_frame
-from unrolled.training.config import LEAST_VALIDATION
+from unrolled.training.batches import Batches
+from unrolled.training.config import LEAST_VALIDATION, TrainingConfig
+from unrolled.training.generators import own_generators
+from unrolled.training.loop import Training
+from unrolled.training.progress import Reporter
 
 
 class Data(Protocol):
@@ -153,6 +158,20 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
     def _judged_in(self, codec: K, part: D) -> tuple[int, str]:
         """How much of a part is judged that does not repeat what else is, and what that is counted in."""
         return len(part), part.noun
+
+    def _after_trial(self, config: C, codec: K, batches: Batches[Any], steps: int, share: float) -> N:
+        """A new network after a training of so many steps, or of this share of the minutes that are named."""
+        options: Any = config
+        training: TrainingConfig = options.training
+        minutes = training.minutes and training.minutes * share
+        limits = {"steps": steps, "minutes": minutes, "epochs": None, "patience": 0, "keep": "last"}
+        training = training.by_loss().model_copy(update=limits)
+        config = options.model_copy(update={"training": training})
+        with own_generators(torch.device("cpu"), training.seed):
+            network = self._network(config, codec)
+        step = self._step(network, Prepared(config, codec, batches, None))
+        Training(network, batches, step, training, checkpoints=None, validate=None, report=Reporter()).run()
+        return network
 
     def _preparable(self, data: Splits[D]) -> Splits[D]:
         return data if len(data.validation) else replace(data, validation=data.train)

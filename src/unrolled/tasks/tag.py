@@ -61,9 +61,6 @@ from unrolled.tasks.tag_config import TagConfig
 from unrolled.tasks.tag_network import Network, dropping_rates, network_of, with_words_dropped
 from unrolled.tasks.unseen import UNSEEN
 from unrolled.training.batches import Step
-from unrolled.training.generators import own_generators
-from unrolled.training.loop import Training
-from unrolled.training.progress import Reporter
 from unrolled.training.selection import Validated
 
 Array = NDArray[np.float64]
@@ -237,16 +234,9 @@ class Tagger(ForwardEstimator[TagConfig, Tagged, TagCodec, Block]):
         self, codec: TagCodec, data: Splits[Tagged], config: TagConfig, steps: int
     ) -> NDArray[np.float64]:
         """(P,) the losses of pieces of the validation part after a training of so many steps."""
-        minutes = config.training.minutes and config.training.minutes * tag_windows.TRIAL_SHARE
-        limits = {"steps": steps, "minutes": minutes, "epochs": None, "patience": 0, "keep": "last"}
-        training = config.training.by_loss().model_copy(update=limits)
-        model = config.model.model_copy(update={"members": 1})
-        config = config.model_copy(update={"training": training, "model": model})
+        config = config.model_copy(update={"model": config.model.model_copy(update={"members": 1})})
         batches = tag_windows.batches(Examples.of(codec, data.train), config)
-        with own_generators(torch.device("cpu"), training.seed):
-            network = self._network(config, codec)
-        step = self._step(network, Prepared(config, codec, batches, None))
-        Training(network, batches, step, training, checkpoints=None, validate=None, report=Reporter()).run()
+        network = self._after_trial(config, codec, batches, steps, tag_windows.TRIAL_SHARE)
         judged = Examples.of(codec, data.validation)
         outputs = _outputs(network, judged.steps, judged.lengths, tag_windows.lookahead_of(config))
         return tag_windows.piece_losses(outputs, judged.tags, config.tag.window or 1)
