@@ -29,8 +29,8 @@ def test_answers_of_windows_stand_where_their_steps_do(lengths, lookahead):
     """Each step says its own sequence and place."""
     said = [np.stack([np.full(T, k), np.arange(T)], 1) for k, T in enumerate(lengths)]
     outputs = [said[one.sequence][one.steps] for one in lookahead.of(lengths)]
-    for joined, own in zip(lookahead.joined(lengths, outputs), said, strict=True):
-        assert np.array_equal(joined, own)
+    for joined, outputs_of_one in zip(lookahead.joined(lengths, outputs), said, strict=True):
+        assert np.array_equal(joined, outputs_of_one)
 
 
 @given(LENGTHS, LOOKAHEADS, st.integers(1, 7))

@@ -74,8 +74,8 @@ def test_of_many_probabilities_the_likeliest_are_shown(capsys):
     names = [f"p(word {k})" for k in range(30)]
     row = {"name": "a.wav", "label": "word 7"} | {name: (1 + k == 8) / 2 for k, name in enumerate(names)}
     printing.frame(pl.DataFrame([row | {"p(word 29)": 0.25, "p(word 3)": 0.125}]), None, False)
-    shown, told = capsys.readouterr()
+    shown, notes = capsys.readouterr()
     assert "word 7 0.5, word 29 0.25, word 3 0.125, word 0 0, word 1 0" in shown
-    assert "p(" not in shown and "the 5 likeliest of 30; -o FILE and --json have all probabilities" in told
+    assert "p(" not in shown and "the 5 likeliest of 30; -o FILE and --json have all probabilities" in notes
     printing.frame(pl.DataFrame([dict.fromkeys(names[:5], 0.5)]), None, False)
     assert "p(word 4)" in capsys.readouterr().out

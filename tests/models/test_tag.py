@@ -214,12 +214,14 @@ def test_windows_are_answered_each_by_itself(kind, tmp_path):
     model = trained(kind, bidirectional=True, window=3, lookahead=1)
     rows = frame(kind, seed=5)
     model.save(tmp_path / "run")
-    made = runtime.load(tmp_path / "run")
-    for found, own in zip(made.predict(sequences(kind, rows)), answered(model, rows), strict=True):
-        assert_same(found, own)
+    model_alone = runtime.load(tmp_path / "run")
+    for bare, with_torch in zip(
+        model_alone.predict(sequences(kind, rows)), answered(model, rows), strict=True
+    ):
+        assert_same(bare, with_torch)
     encoded, steps = model._rows(rows), model.codec.steps(model._data_for(rows))
     for i, (padded, row) in enumerate(zip(model._raw(encoded, float("nan")), encoded, strict=True)):
-        assert np.array_equal(padded, made.outputs(row))
+        assert np.array_equal(padded, model_alone.outputs(row))
         assert np.array_equal(model._raw([row], 0.0)[0], padded)
         for first in range(0, len(row), 3):
             begin, last = max(0, first - 1), min(len(row), first + 3)
@@ -227,13 +229,13 @@ def test_windows_are_answered_each_by_itself(kind, tmp_path):
             with torch.no_grad():
                 o = model.network(tensors(window))[0][0]
             assert np.array_equal(padded[first:last], o[first - begin : last - begin].numpy())
-    assert made.outputs(encoded[0][:0]).shape == (0, len(model.tags))
+    assert model_alone.outputs(encoded[0][:0]).shape == (0, len(model.tags))
     with pytest.raises(ConfigError, match="one with bidirectional=False"):
-        made.stream()
+        model_alone.stream()
     for wrong in ({"steps": 0, "margin": 1}, {"steps": 3}, 3):
-        about = {**made.about, "answers": {**made.about["answers"], "lookahead": wrong}}
+        about = {**model_alone.about, "answers": {**model_alone.about["answers"], "lookahead": wrong}}
         with pytest.raises(RunError, match="here: the description does not fit"):
-            saved.model("here", about, made.arrays)
+            saved.model("here", about, model_alone.arrays)
 
 
 def test_what_is_no_step_is_refused_in_one_line():

@@ -47,10 +47,10 @@ def test_noise_is_that_of_noise_in_the_samples(monkeypatch):
     draw = np.random.default_rng(0)
     tone = np.sin(2 * np.pi * 1000 * np.arange(10 * RATE) / RATE)
     noisy = heard(tone + np.sqrt(0.5 / 10) * draw.standard_normal(len(tone)))
-    made = changed(heard(tone), H, draw, paced=False)
+    by_bands = changed(heard(tone), H, draw, paced=False)
     far = np.abs(heard(tone).mean(0) - noisy.mean(0)) > 3  # bands that the tone is not in
     assert far.sum() > 30
-    wanted, got = np.exp(noisy[:, far]), np.exp(made[:, far])
+    wanted, got = np.exp(noisy[:, far]), np.exp(by_bands[:, far])
     # A thousand frames overlap by 60 %: their mean is known to about 5 %. Of the tone the bands hold a share
     # that differs from its power by what triangles make of a line, up to 1.5 dB.
     assert np.abs(np.log(got.mean(0) / wanted.mean(0))).max() < 0.5

@@ -162,11 +162,11 @@ def test_groups_that_go_with_nothing_are_refused(tmp_path):
 
 def test_figures_of_persons_are_those_of_new_persons():
     """With a best that is known; parts by lot announce what holds for known persons alone."""
-    made = script("unseen_persons", BENCHMARKS)
-    train, new = made.persons(0, 100, 10), made.persons(made.NEW, 200, 10)
+    benchmark = script("unseen_persons", BENCHMARKS)
+    train, new = benchmark.persons(0, 100, 10), benchmark.persons(benchmark.NEW, 200, 10)
     options = ONCE | {"hidden": 64, "epochs": 30, "subsample": 3, "learning_rate": 0.01, "test": 0.3}
-    announced, unseen = made.figures(train, new, "person", **options)
+    announced, unseen = benchmark.figures(train, new, "person", **options)
     assert abs(announced - unseen) <= 0.03
-    assert made.BEST - 0.1 < unseen < made.BEST + 0.02
-    by_lot, flattered = made.figures(train, new, None, **options)
+    assert benchmark.BEST - 0.1 < unseen < benchmark.BEST + 0.02
+    by_lot, flattered = benchmark.figures(train, new, None, **options)
     assert by_lot - flattered > 0.15, "or this data could not tell"

@@ -106,9 +106,9 @@ def test_what_is_fitted_is_of_the_training_part_alone(tones):
 
 def test_what_is_unlike_the_training_is_told_with_counts(tones, tmp_path):
     loud = record(tmp_path / "loud", 10.0)
-    for level, told in (("none", True), ("recording", False)):
+    for level, is_noted in (("none", True), ("recording", False)):
         model = Classifier(level=level, **SMALL).fit(tones)
         notices = [line for line in model.notices(loud) if "unlike" in line]
         sentences = model.evaluate(loud, include_training=True).verdict
-        assert model.notices(tones) == [] and bool(notices) == told
-        assert any("(24 louder by more than 10 dB)" in line for line in sentences) == told
+        assert model.notices(tones) == [] and bool(notices) == is_noted
+        assert any("(24 louder by more than 10 dB)" in line for line in sentences) == is_noted

@@ -173,8 +173,8 @@ class NumberInputs:
         """What is carried, before the first step: of each feature the last known z (…, F), 0 where there was
         none; the running level (…, 1), and what own_scales.py has."""
         level = {} if self.running is None else {LEVEL: self.running.start(*rows)}
-        own = own_scales.start(*rows, len(self.features)) if self.by_steps else {}
-        return {LAST: np.zeros((*rows, len(self.features)))} | level | own
+        scales = own_scales.start(*rows, len(self.features)) if self.by_steps else {}
+        return {LAST: np.zeros((*rows, len(self.features)))} | level | scales
 
     def filled(self, z: Array, state: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float32], State]:
         """What `scaled` gives (T, …, F), and what was carried before it -> [z, w] (T, …, width), and what is
@@ -184,8 +184,8 @@ class NumberInputs:
             y, after[LEVEL] = self.running(z, state[LEVEL])
             z = self.scaler.transform(y)
         if self.by_steps:
-            z, own = own_scales.running(z, state)
-            after |= own
+            z, scales = own_scales.running(z, state)
+            after |= scales
         missing = np.isnan(z)
         if missing.any():
             z = carried(z, missing, state[LAST])

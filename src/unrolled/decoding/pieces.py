@@ -67,7 +67,7 @@ def joined(starts: Sequence[int], answers: Sequence[Sequence[Found]], best: int,
         return list(answers[0])
     return [
         _one(starts, [each[k] for each, k in zip(answers, picked, strict=True)], between)
-        for picked in _likeliest([[found.score for found in each] for each in answers], best)
+        for picked in _likeliest([[one.score for one in each] for each in answers], best)
     ]
 
 

@@ -154,17 +154,17 @@ class Whole(NamedTuple):
         self, parts: Sequence[NDArray[np.float32]], answers: Sequence[Sequence[Found]]
     ) -> list[list[Found]]:
         k = self.stride
-        found = [
+        answered = [
             [one._replace(spans=in_steps(one.spans, k, len(part))) for one in each]
             for part, each in zip(parts, answers, strict=True)
         ]
         if self.aligner is None:
-            return found
-        rows = [part for part, each in zip(parts, found, strict=True) for _ in each]
-        every = [one for each in found for one in each]
+            return answered
+        rows = [part for part, each in zip(parts, answered, strict=True) for _ in each]
+        every = [one for each in answered for one in each]
         labels, spans = [one.labels for one in every], [one.spans for one in every]
         aligned = iter(self.aligner.placed(rows, labels, spans))
-        return [[one._replace(spans=next(aligned)) for one in each] for each in found]
+        return [[one._replace(spans=next(aligned)) for one in each] for each in answered]
 
 
 def _alone(x: NDArray[np.float32], inputs: NumberInputs) -> NDArray[np.float32]:

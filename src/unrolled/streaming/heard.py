@@ -229,13 +229,13 @@ class Listener:
 
     def hear(self, samples: Any) -> list[Record]:
         """What is told with the next samples (S,), as of `Stream.feed`."""
-        told, self._row = self._sound.hear(self._row, samples)
-        return [record for _, record in told]
+        records, self._row = self._sound.hear(self._row, samples)
+        return [record for _, record in records]
 
     def end(self) -> list[Record]:
         """What is told when the recording is over. The next one may be heard."""
-        told, self._row = self._sound.end(self._row), self._sound.begin()
-        return [record for _, record in told]
+        records, self._row = self._sound.end(self._row), self._sound.begin()
+        return [record for _, record in records]
 
     def snapshot(self) -> bytes:
         """All that another one needs to go on."""

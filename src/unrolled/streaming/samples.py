@@ -61,12 +61,14 @@ class Samples(Taker):
         row, _ = self.session.sequences[None]
         where = f"samples {self.session.line + 1} to {self.at}"
         try:
-            told, after = self.kind.hear(row, self.pcm.samples(data, self.kind.hearing.audio.sound_channel))
+            records, after = self.kind.hear(
+                row, self.pcm.samples(data, self.kind.hearing.audio.sound_channel)
+            )
         except MemoryError:
             raise RunError(f"{where}: there is not enough memory to hear them") from None
         except DataError as error:
             raise DataError(f"{where}: {error}") from error
-        answers = [(number, self.session.writer(record)) for number, record in told]
+        answers = [(number, self.session.writer(record)) for number, record in records]
         new = b"".join(answer for number, answer in answers if number > self.after)
         if not new or self._write(new):
             self.session.commit(self.at, self.checksum, None, after, answers)

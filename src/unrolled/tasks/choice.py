@@ -97,8 +97,8 @@ def chosen(
 
 def _others(model: PooledModelConfig, usual: PooledModelConfig, train: Sequences) -> list[Options]:
     """What is tried of what the options leave open."""
-    own = model.scale is None and train.rate_hz is None
-    others: list[Options] = [{"scale": "sequence"}] if own else []
+    is_open = model.scale is None and train.rate_hz is None
+    others: list[Options] = [{"scale": "sequence"}] if is_open else []
     if model.front is None:
         others.append(_open(model, _reading("none" if usual.front == "conv" else "conv", train)))
     return others

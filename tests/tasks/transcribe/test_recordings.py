@@ -99,9 +99,9 @@ def test_the_runtime_says_the_same_to_the_bit(folder, model):
     path, _ = recordings(folder, 2, 3, together=6)
     rows = model._read_new(str(path)).inputs
     for options in ({}, {"piece_seconds": 2.5}, {"piece_seconds": 2, "best": 3}, {"decoder": "greedy"}):
-        own = model.using(**options)
-        bare = own.runtime()
-        wanted = own.predict(path).to_dicts()
+        as_asked = model.using(**options)
+        bare = as_asked.runtime()
+        wanted = as_asked.predict(path).to_dicts()
         answers = [one for each in bare.predict([np.asarray(row) for row in rows]) for one in each]
         V, W = RATE // 100, RATE // 40
         for answer, row in zip(answers, wanted, strict=True):
@@ -113,9 +113,9 @@ def test_the_runtime_says_the_same_to_the_bit(folder, model):
 
 def test_places_and_pieces_are_kept_with_the_model(folder, model):
     path, _ = recordings(folder, 2, 6, together=5)
-    own = model.using(piece_seconds=3)
-    own.save(folder / "run")
-    assert load(folder / "run").predict(path).equals(own.predict(path))
+    in_pieces = model.using(piece_seconds=3)
+    in_pieces.save(folder / "run")
+    assert load(folder / "run").predict(path).equals(in_pieces.predict(path))
     about = runtime.load(folder / "run").about
     assert (
         about["answers"]["decoding"] | {"most": 300, "whole": 300, "quiet": 20}
@@ -124,16 +124,16 @@ def test_places_and_pieces_are_kept_with_the_model(folder, model):
 
 
 def test_what_does_not_fit_is_refused(model):
-    made = model.runtime()
+    good = model.runtime()
     for name in ("weight", "stay", "bias"):
-        arrays = {**made.arrays, f"codec.aligner.{name}": made.arrays[f"codec.aligner.{name}"][:-1]}
+        arrays = {**good.arrays, f"codec.aligner.{name}": good.arrays[f"codec.aligner.{name}"][:-1]}
         with pytest.raises(RunError, match="here: "):
-            saved.model("here", made.about, arrays)
-    codec = made.about["codec"] | {"aligner": {"labels": 4, "states": 1}}
-    how = made.about["answers"] | {"decoding": made.about["answers"]["decoding"] | {"most": -1}}
+            saved.model("here", good.about, arrays)
+    codec = good.about["codec"] | {"aligner": {"labels": 4, "states": 1}}
+    how = good.about["answers"] | {"decoding": good.about["answers"]["decoding"] | {"most": -1}}
     for about in ({"codec": codec}, {"answers": how}):
         with pytest.raises(RunError, match="here: the description does not fit"):
-            saved.model("here", made.about | about, made.arrays)
+            saved.model("here", good.about | about, good.arrays)
     for name, value in (("hop_s", "x"), ("hop_s", 0.0), ("longest", -1)):
         with pytest.raises(ValueError, match="steps of"):
             TranscribeCodec.restore(model.codec.about() | {name: value}, model.codec.arrays())
