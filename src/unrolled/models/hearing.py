@@ -89,8 +89,7 @@ class Hearing:
         if self._resampler:
             new, carried = self._resampler(new, _unnamed(state))
             after |= _named(carried)
-        waiting = self._waiting(n)
-        s = np.concatenate([state[OVERLAP][0, :waiting], new]) if waiting >= 0 else new[-waiting:]
+        s = self._behind(state, new)
         x = log_mel_frames(s, self.rate_hz, self.audio)
         after[SAMPLES][:] = n + len(new)
         if (waiting := self._waiting(n + len(new))) > 0:
@@ -106,13 +105,17 @@ class Hearing:
         W, _ = self.audio.samples(self.rate_hz)
         if 0 < n + len(new) < W:
             new = np.concatenate([new, np.zeros(W - n - len(new))])
-        waiting = self._waiting(n)
-        s = np.concatenate([state[OVERLAP][0, :waiting], new]) if waiting >= 0 else new[-waiting:]
+        s = self._behind(state, new)
         return log_mel_frames(s, self.rate_hz, self.audio)
 
     @property
     def _resampler(self) -> Resampler | None:
         return None if self.from_hz == self.rate_hz else resampler(self.from_hz, self.rate_hz)
+
+    def _behind(self, state: Mapping[str, Array], new: NDArray[np.float64]) -> NDArray[np.float64]:
+        """New samples behind those that wait for them, without those that no frame has."""
+        waiting = self._waiting(int(state[SAMPLES][0, 0]))
+        return np.concatenate([state[OVERLAP][0, :waiting], new]) if waiting >= 0 else new[-waiting:]
 
     def _waiting(self, samples: int) -> int:
         """Of so many samples, how many the next frame has; below 0, how many are passed over before it."""

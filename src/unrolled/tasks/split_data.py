@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import polars as pl
@@ -98,9 +98,18 @@ def _as_read(config: Any, data: Any) -> Any:
     return config.model_copy(update={"data": config.data.model_copy(update={"rate_hz": rate_hz})})
 
 
-# Of what each estimator read last to be judged or answered: which files, how, notes on them, and what was
-# left out. An answer changes no estimator, so that it stands beside them.
-_READ: WeakKeyDictionary[Any, tuple[Any, tuple[str, ...], Mapping[str, str]]] = WeakKeyDictionary()
+class _Read(NamedTuple):
+    """Of what is judged or answered: which files, and how; notes on recordings, what of them is unlike the
+    training, and what was left out."""
+
+    how: Any
+    heard: list[str]
+    unlike: list[str]
+    left_out: Mapping[str, str]
+
+
+# What each estimator read last. An answer changes no estimator, so that it stands beside them.
+_READ: WeakKeyDictionary[Any, _Read] = WeakKeyDictionary()
 
 
 def _heard(notes: Sequence[str]) -> list[str]:
@@ -191,14 +200,13 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         about: dict[str, Any] = {"judged": judged, "seen": known, "left_out": 0 if keep_seen else known}
         about |= {} if splits is None else groups.about(self.config.data, splits)
         evaluation = self._judge(examples if keep_seen else new, about)
-        left_out = told_rows(_left_out_of(examples)) if splits is None else ()
-        heard = _heard(getattr(examples, "notes", ())) if splits is None else []
+        read = _READ[self] if splits is None else _Read(None, [], self._unlike(examples), {})
         blind = splits is None and not len(seen.prints)  # classes that are captioned, a text of a few words
         sentence = [f"which {noun}s training held is not known: all are judged"] if blind else []
         seen_before = seen_sentences(noun, known, len(examples), keep_seen)
         new_groups = [] if splits is None else groups.sentences(self.config.data, splits)
-        unlike = self._unlike(examples)
-        return evaluation.telling([*seen_before, *sentence, *heard, *new_groups, *left_out, *unlike])
+        of_read = [*read.heard, *new_groups, *told_rows(read.left_out), *read.unlike]
+        return evaluation.telling([*seen_before, *sentence, *of_read])
 
     def notices(self, data: Source = None) -> list[str]:
         """What was left out, what is odd about recordings, and what is unlike the training."""
@@ -206,10 +214,10 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         if data is None or not (self._hears() or getattr(options.data, "skip_wrong", False)):
             return []
         source = self._source(data)
-        if not paths(source) or _READ.get(self, (None,))[0] != self._how(source):
+        if not paths(source) or self not in _READ or _READ[self].how != self._how(source):
             self._data_for(source)
-        _, notes, left_out = _READ[self]
-        return [*notes, *told_rows(left_out)]
+        read = _READ[self]
+        return [*read.heard, *read.unlike, *told_rows(read.left_out)]
 
     def _hears(self) -> bool:
         """Whether the model reads recordings."""
@@ -248,8 +256,8 @@ class SplitEstimator(Estimator[C, Splits[D], K, N]):
         """What a source of any kind holds that the trained network is judged on, or asked for answers."""
         source = self._source(data)
         read = self._held(source, self._read_new, answers, self._kind)
-        notes = (*_heard(getattr(read, "notes", ())), *self._unlike(read))
-        _READ[self] = self._how(source), notes, _left_out_of(read)
+        heard = _heard(getattr(read, "notes", ()))
+        _READ[self] = _Read(self._how(source), heard, self._unlike(read), _left_out_of(read))
         return read
 
     def _how(self, source: Source) -> Any:
